@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base/failpoint.h"
+
+#if ENABLE_FAILPOINTS
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int failpoints_parse(struct failpoints *set, const char *text)
+{
+	set->count = 0;
+	while (*text) {
+		struct failpoint point = {0};
+		size_t length = strcspn(text, "\n");
+		char line[128];
+
+		if (length >= sizeof(line) || set->count == FAILPOINT_MAX)
+			return -EINVAL;
+		memcpy(line, text, length);
+		line[length] = '\0';
+		text += length + (text[length] == '\n');
+		if (!line[0])
+			continue;
+		if (sscanf(line, "%47s %23s %u", point.name, point.action, &point.skip) < 2)
+			return -EINVAL;
+		if (strcmp(point.action, "kill") != 0 && strcmp(point.action, "hang") != 0 &&
+		    strncmp(point.action, "error:", 6) != 0 && strncmp(point.action, "kill:", 5) != 0)
+			return -EINVAL;
+		set->items[set->count++] = point;
+	}
+	return 0;
+}
+
+int failpoints_load(struct failpoints *set, const struct sysctx *s, struct failure *f)
+{
+	char text[1024];
+	ssize_t n = sys_read(s, FAILPOINTS_PATH, text, sizeof(text));
+
+	set->count = 0;
+	if (n == -ENOENT)
+		return 0;
+	if (n < 0 || failpoints_parse(set, text) < 0)
+		return failure_set(f, REASON_CONFIG, n < 0 ? (int)-n : EINVAL, FAILPOINTS_PATH, "Mend it.", "not failpoints");
+	return 0;
+}
+
+int failpoint_hit(struct failpoints *set, const char *name)
+{
+	for (size_t i = 0; i < set->count; i++) {
+		struct failpoint *point = &set->items[i];
+
+		if (strcmp(point->name, name) != 0)
+			continue;
+		if (point->skip) {
+			point->skip--;
+			continue;
+		}
+		point->name[0] = '\0';
+		if (strcmp(point->action, "kill") == 0)
+			kill(getpid(), SIGKILL);
+		if (strcmp(point->action, "hang") == 0)
+			for (;;)
+				pause();
+		if (strncmp(point->action, "kill:", 5) == 0)
+			return FAILPOINT_KILL_OTHER;
+		return -atoi(point->action + 6);
+	}
+	return 0;
+}
+
+#else
+typedef int failpoints_not_compiled_in; /* ISO C wants a declaration in every file */
+#endif

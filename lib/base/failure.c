@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base/failure.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The exit statuses are part of the interface (hibernatectl(1)): never renumber a row. */
+static const struct {
+	const char *name;
+	int exit_status;
+} reasons[] = {
+	[REASON_NONE] = {"none", 0},
+	[REASON_INTERNAL] = {"internal", 1},
+	[REASON_USAGE] = {"usage", 2},
+	[REASON_CONFIG] = {"config", 3},
+	[REASON_PERMISSION] = {"permission", 4},
+	[REASON_UNAVAILABLE] = {"unavailable", 5},
+	[REASON_BUSY] = {"busy", 6},
+	[REASON_NO_AREA] = {"no-area", 7},
+	[REASON_AREA_UNSUITABLE] = {"area-unsuitable", 8},
+	[REASON_TOO_SMALL] = {"too-small", 9},
+	[REASON_BLOCKED] = {"blocked", 10},
+	[REASON_FREEZE_REFUSED] = {"freeze-refused", 11},
+	[REASON_SNAPSHOT] = {"snapshot", 12},
+	[REASON_IO] = {"io", 13},
+	[REASON_WORKER] = {"worker", 14},
+	[REASON_LEAVE_REFUSED] = {"leave-refused", 15},
+	[REASON_ABORTED] = {"aborted", 16},
+	[REASON_NO_IMAGE] = {"no-image", 17},
+	[REASON_FOREIGN_IMAGE] = {"foreign-image", 18},
+	[REASON_IMAGE_VERSION] = {"image-version", 19},
+	[REASON_IMAGE_DAMAGED] = {"image-damaged", 20},
+	[REASON_WRONG_MACHINE] = {"wrong-machine", 21},
+	[REASON_WRONG_KERNEL] = {"wrong-kernel", 22},
+	[REASON_STALE] = {"stale", 23},
+	[REASON_RESTORE_REFUSED] = {"restore-refused", 24},
+};
+_Static_assert(ARRAY_LENGTH(reasons) == _REASON_MAX, "each reason has a row");
+
+int failure_set(struct failure *f, enum reason reason, int error, const char *object, const char *remedy,
+	 const char *format, ...)
+{
+	va_list args;
+
+	if (f) {
+		f->reason = reason;
+		f->error = error;
+		snprintf(f->object, sizeof(f->object), "%s", object ? object : "");
+		snprintf(f->remedy, sizeof(f->remedy), "%s", remedy ? remedy : "");
+		va_start(args, format);
+		vsnprintf(f->text, sizeof(f->text), format, args);
+		va_end(args);
+	}
+	return error > 0 ? -error : -EINVAL;
+}
+
+char *failure_format(const struct failure *f, char *buf, size_t size)
+{
+	const char *error = f->error > 0 ? strerrordesc_np(f->error) : NULL;
+
+	snprintf(buf, size, "%s%s%s%s%s.%s%s", f->object, f->object[0] ? ": " : "", f->text,
+		 error ? ": " : "", error ? error : "", f->remedy[0] ? " " : "", f->remedy);
+	for (char *c = buf; size && *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+	return buf;
+}
+
+const char *reason_name(enum reason reason)
+{
+	if (reason < 0 || reason >= _REASON_MAX)
+		return NULL;
+	return reasons[reason].name;
+}
+
+enum reason reason_from_name(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(reasons); i++)
+		if (strcmp(reasons[i].name, name) == 0)
+			return (enum reason)i;
+	return _REASON_INVALID;
+}
+
+int reason_exit_status(enum reason reason)
+{
+	if (reason < 0 || reason >= _REASON_MAX)
+		return reasons[REASON_INTERNAL].exit_status;
+	return reasons[reason].exit_status;
+}
