@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reading and changing the mark. Each change reads the page first and touches nothing but the last
+ * sector of it; the page is written whole because that is what O_DIRECT does on any sector size.
+ */
+#include "area/mark.h"
+
+#include "area/mark-disk.h"
+#include "base/fdio.h"
+#include "codec/checksum.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SIGNATURE_OURS "ULSUSPEND" /* with its NUL, 10 bytes */
+
+enum signature {
+	SIGNATURE_NONE,
+	SIGNATURE_SWAP,
+	SIGNATURE_SUSPENDED, /* ULSUSPEND */
+	SIGNATURE_KERNEL,
+	SIGNATURE_OTHER,
+};
+
+static const struct {
+	const char *bytes;
+	size_t size;
+	enum signature meaning;
+} signatures[] = {
+	{"SWAPSPACE2", 10, SIGNATURE_SWAP},      {"SWAP-SPACE", 10, SIGNATURE_SWAP},
+	{"ULSUSPEND", 9, SIGNATURE_SUSPENDED},   {"S1SUSPEND", 9, SIGNATURE_KERNEL},
+	{"LINHIB0001", 10, SIGNATURE_KERNEL},    {"S2SUSPEND", 9, SIGNATURE_OTHER},
+};
+
+static const char tuxonice[] = "\xed\xc3\x02\xe9\x98\x56\xe5\x0c"; /* at the beginning of the page */
+
+static const char *const kind_names[] = {
+	[MARK_NONE] = "none",       [MARK_SWAP] = "swap",       [MARK_ARMED] = "armed",     [MARK_DROPPED] = "dropped",
+	[MARK_DAMAGED] = "damaged", [MARK_KERNEL] = "kernel",   [MARK_USWSUSP] = "uswsusp", [MARK_OTHER] = "other",
+};
+_Static_assert(ARRAY_LENGTH(kind_names) == _MARK_KIND_MAX, "each kind has a name");
+
+static const char *const state_names[] = {
+	[MARK_STATE_ARMED] = "armed",
+	[MARK_STATE_IN_PROGRESS] = "in-progress",
+	[MARK_STATE_RESUMED] = "resumed",
+	[MARK_STATE_DISARMED] = "disarmed",
+};
+_Static_assert(ARRAY_LENGTH(state_names) == _MARK_STATE_MAX, "each state has a name");
+
+static const struct {
+	const char *name, *phrase;
+} drops[] = {
+	[MARK_DROP_NONE] = {"none", "it was not dropped"},
+	[MARK_DROP_FAILED] = {"failed", "the hibernation failed after the image was written"},
+	[MARK_DROP_SAME_BOOT] = {"same-boot", "the system that wrote it is still running"},
+	[MARK_DROP_BOOTED] = {"booted", "the system was booted without a resume step"},
+	[MARK_DROP_REFUSED] = {"refused", "it was chosen to boot without it"},
+	[MARK_DROP_STALE] = {"stale", "a filesystem was written after the image was taken"},
+	[MARK_DROP_UNREADABLE] = {"unreadable", "the image could not be read by this system"},
+	[MARK_DROP_DISCARDED] = {"discarded", "it was discarded by hand"},
+	[MARK_DROP_TAKEN] = {"taken", "the area was taken into use as swap"},
+};
+_Static_assert(ARRAY_LENGTH(drops) == _MARK_DROP_MAX, "each reason has a row");
+
+const char *mark_kind_name(enum mark_kind kind)
+{
+	return kind >= 0 && kind < _MARK_KIND_MAX ? kind_names[kind] : NULL;
+}
+
+const char *mark_state_name(enum mark_state state)
+{
+	return state >= MARK_STATE_ARMED && state < _MARK_STATE_MAX ? state_names[state] : NULL;
+}
+
+const char *mark_drop_name(enum mark_drop drop)
+{
+	return drop >= 0 && drop < _MARK_DROP_MAX ? drops[drop].name : NULL;
+}
+
+const char *mark_drop_phrase(enum mark_drop drop)
+{
+	return drop >= 0 && drop < _MARK_DROP_MAX ? drops[drop].phrase : NULL;
+}
+
+static enum signature classify(const void *signature)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(signatures); i++)
+		if (memcmp(signature, signatures[i].bytes, signatures[i].size) == 0)
+			return signatures[i].meaning;
+	return SIGNATURE_NONE;
+}
+
+/* ---- between disk and memory ------------------------------------------- */
+
+static void checksum_record(const struct mark_disk *disk, uint8_t out[CHECKSUM_BYTES])
+{
+	struct mark_disk copy = *disk;
+	struct checksum sum;
+
+	memset(copy.checksum, 0, sizeof(copy.checksum));
+	sum = checksum_of(&copy, sizeof(copy));
+	memcpy(out, sum.bytes, CHECKSUM_BYTES);
+}
+
+static bool has_magic(const struct mark_disk *disk)
+{
+	return memcmp(disk->magic, MARK_MAGIC, sizeof(disk->magic)) == 0;
+}
+
+/* True if the record can be believed; its enums are in range then. */
+static bool valid(const struct mark_disk *disk)
+{
+	uint8_t sum[CHECKSUM_BYTES];
+
+	if (!has_magic(disk) || le32toh(disk->version) != MARK_VERSION || le32toh(disk->length) != sizeof(*disk))
+		return false;
+	checksum_record(disk, sum);
+	if (memcmp(sum, disk->checksum, sizeof(sum)) != 0 || le32toh(disk->flags))
+		return false;
+	if (le32toh(disk->state) < MARK_STATE_ARMED || le32toh(disk->state) >= _MARK_STATE_MAX ||
+	    le32toh(disk->drop) >= _MARK_DROP_MAX)
+		return false;
+	return memchr(disk->part_uuid, '\0', sizeof(disk->part_uuid)) &&
+	       memchr(disk->device_id, '\0', sizeof(disk->device_id)) &&
+	       classify(disk->signature) == SIGNATURE_SWAP;
+}
+
+static void decode_record(const struct mark_disk *disk, struct mark *mark)
+{
+	mark->state = (enum mark_state)le32toh(disk->state);
+	mark->drop = (enum mark_drop)le32toh(disk->drop);
+	memcpy(mark->boot_id, disk->boot_id, sizeof(mark->boot_id));
+	memcpy(mark->image_id, disk->image_id, sizeof(mark->image_id));
+	mark->header_offset = le64toh(disk->header_offset);
+	memcpy(mark->identity.swap_uuid, disk->swap_uuid, sizeof(disk->swap_uuid));
+	memcpy(mark->identity.filesystem_uuid, disk->filesystem_uuid, sizeof(disk->filesystem_uuid));
+	mark->identity.device_size = le64toh(disk->device_size);
+	mark->identity.partition_start = le64toh(disk->partition_start);
+	memcpy(mark->identity.part_uuid, disk->part_uuid, sizeof(disk->part_uuid));
+	memcpy(mark->identity.device_id, disk->device_id, sizeof(disk->device_id));
+	mark->save.created_usec = le64toh(disk->created_usec);
+	mark->save.save_usec = le64toh(disk->save_usec);
+	mark->save.write_usec = le64toh(disk->write_usec);
+	mark->save.stored_bytes = le64toh(disk->stored_bytes);
+	mark->save.pages = le64toh(disk->pages);
+	mark->save.freeze_usec = le64toh(disk->freeze_usec);
+	mark->save.create_usec = le64toh(disk->create_usec);
+	mark->save.slots_usec = le64toh(disk->slots_usec);
+	mark->boot.started_usec = le64toh(disk->boot_started_usec);
+	mark->boot.start_usec = le64toh(disk->boot_start_usec);
+	mark->boot.load_usec = le64toh(disk->boot_load_usec);
+	mark->boot.total_usec = le64toh(disk->boot_total_usec);
+	mark->boot.loaded_bytes = le64toh(disk->boot_loaded_bytes);
+	mark->boot.tries = le32toh(disk->tries);
+	memcpy(mark->signature, disk->signature, sizeof(mark->signature));
+}
+
+static void encode_boot(const struct mark_boot *boot, struct mark_disk *disk)
+{
+	disk->boot_started_usec = htole64(boot->started_usec);
+	disk->boot_start_usec = htole64(boot->start_usec);
+	disk->boot_load_usec = htole64(boot->load_usec);
+	disk->boot_total_usec = htole64(boot->total_usec);
+	disk->boot_loaded_bytes = htole64(boot->loaded_bytes);
+}
+
+/* An armed record; @signature is what stands in the page now; it may lie in @disk. */
+static void encode_record(const struct mark *mark, const void *signature, struct mark_disk *disk)
+{
+	char before[MARK_SIGNATURE_BYTES];
+
+	memcpy(before, signature, sizeof(before));
+	memset(disk, 0, sizeof(*disk));
+	memcpy(disk->magic, MARK_MAGIC, sizeof(disk->magic));
+	disk->version = htole32(MARK_VERSION);
+	disk->length = htole32(sizeof(*disk));
+	disk->state = htole32(MARK_STATE_ARMED);
+	disk->drop = htole32(MARK_DROP_NONE);
+	memcpy(disk->boot_id, mark->boot_id, sizeof(disk->boot_id));
+	memcpy(disk->image_id, mark->image_id, sizeof(disk->image_id));
+	disk->header_offset = htole64(mark->header_offset);
+	memcpy(disk->swap_uuid, mark->identity.swap_uuid, sizeof(disk->swap_uuid));
+	memcpy(disk->filesystem_uuid, mark->identity.filesystem_uuid, sizeof(disk->filesystem_uuid));
+	disk->device_size = htole64(mark->identity.device_size);
+	disk->partition_start = htole64(mark->identity.partition_start);
+	memcpy(disk->part_uuid, mark->identity.part_uuid, sizeof(disk->part_uuid) - 1);
+	memcpy(disk->device_id, mark->identity.device_id, sizeof(disk->device_id) - 1);
+	disk->created_usec = htole64(mark->save.created_usec);
+	disk->save_usec = htole64(mark->save.save_usec);
+	disk->write_usec = htole64(mark->save.write_usec);
+	disk->stored_bytes = htole64(mark->save.stored_bytes);
+	disk->pages = htole64(mark->save.pages);
+	disk->freeze_usec = htole64(mark->save.freeze_usec);
+	disk->create_usec = htole64(mark->save.create_usec);
+	disk->slots_usec = htole64(mark->save.slots_usec);
+	memcpy(disk->signature, before, sizeof(disk->signature));
+}
+
+static const struct mark_disk *record_of(const void *page)
+{
+	return (const void *)((const char *)page + MARK_OFFSET);
+}
+
+void mark_decode(const void *page, struct mark *mark)
+{
+	const struct mark_disk *disk = record_of(page);
+	struct mark found = {.kind = MARK_NONE};
+
+	if (has_magic(disk))
+		found.version = le32toh(disk->version);
+	if (memcmp(page, tuxonice, sizeof(tuxonice) - 1) == 0) {
+		*mark = (struct mark){.kind = MARK_OTHER};
+		return;
+	}
+	switch (classify((const char *)page + MARK_SIGNATURE_OFFSET)) {
+	case SIGNATURE_NONE:
+		break;
+	case SIGNATURE_SWAP:
+		found.kind = MARK_SWAP;
+		if (!valid(disk))
+			break;
+		found.kind = MARK_DROPPED;
+		decode_record(disk, &found);
+		if (found.state == MARK_STATE_ARMED) {
+			found.state = MARK_STATE_DISARMED;
+			found.drop = MARK_DROP_TAKEN;
+		}
+		break;
+	case SIGNATURE_SUSPENDED:
+		if (!has_magic(disk)) {
+			found.kind = MARK_USWSUSP;
+			break;
+		}
+		found.kind = MARK_DAMAGED;
+		if (!valid(disk) || le32toh(disk->state) != MARK_STATE_ARMED)
+			break;
+		found.kind = MARK_ARMED;
+		decode_record(disk, &found);
+		break;
+	case SIGNATURE_KERNEL:
+		found.kind = MARK_KERNEL;
+		break;
+	case SIGNATURE_OTHER:
+		found.kind = MARK_OTHER;
+		break;
+	}
+	*mark = found;
+}
+
+/* ---- input and output -------------------------------------------------- */
+
+static int load(const struct mark_io *io, struct failure *f)
+{
+	int r = fd_pread_full(io->fd, io->buffer, PAGE_BYTES, io->position);
+
+	if (r < 0)
+		return failure_set(f, REASON_IO, -r, io->name, NULL, "the first page of the swap area cannot be read");
+	return 0;
+}
+
+/* Write the page in the buffer's first half, flush, and see that it reads back the same. */
+static int store(const struct mark_io *io, struct failure *f)
+{
+	void *again = (char *)io->buffer + PAGE_BYTES;
+	int r = fd_pwrite_full(io->fd, io->buffer, PAGE_BYTES, io->position);
+
+	if (r == -ETXTBSY)
+		return failure_set(f, REASON_BUSY, ETXTBSY, io->name, "Let hibernated do it, or turn the swap area off.",
+				   "the area is active swap, which only a snapshot session may write to");
+	if (r < 0)
+		return failure_set(f, REASON_IO, -r, io->name, "Check the disk.",
+				   "the first page of the swap area cannot be written");
+	if (fdatasync(io->fd) < 0)
+		return failure_set(f, REASON_IO, errno, io->name, "Check the disk.",
+				   "the first page of the swap area could not be flushed to the medium");
+	memset(again, 0, PAGE_BYTES);
+	r = fd_pread_full(io->fd, again, PAGE_BYTES, io->position);
+	if (r < 0)
+		return failure_set(f, REASON_IO, -r, io->name, "Check the disk.",
+				   "the first page of the swap area cannot be read back");
+	if (memcmp(io->buffer, again, PAGE_BYTES) != 0)
+		return failure_set(f, REASON_IO, EIO, io->name, "Check the disk.",
+				   "the first page of the swap area reads back other than it was written");
+	return 0;
+}
+
+static struct mark_disk *record_in(const struct mark_io *io)
+{
+	return (void *)((char *)io->buffer + MARK_OFFSET);
+}
+
+static char *signature_in(const struct mark_io *io)
+{
+	return (char *)io->buffer + MARK_SIGNATURE_OFFSET;
+}
+
+static int store_record(const struct mark_io *io, struct failure *f)
+{
+	checksum_record(record_in(io), record_in(io)->checksum);
+	return store(io, f);
+}
+
+static int load_and_decode(const struct mark_io *io, struct mark *mark, struct failure *f)
+{
+	int r = load(io, f);
+
+	if (r == 0)
+		mark_decode(io->buffer, mark);
+	return r;
+}
+
+static int not_ours(const struct mark_io *io, const struct mark *mark, struct failure *f)
+{
+	switch (mark->kind) {
+	case MARK_KERNEL:
+		return failure_set(f, REASON_FOREIGN_IMAGE, EEXIST, io->name, "Resume or discard it first (mkswap discards it).",
+				   "the area holds an image of the kernel's own hibernation");
+	case MARK_USWSUSP:
+		return failure_set(f, REASON_FOREIGN_IMAGE, EEXIST, io->name, "Resume or discard it first (mkswap discards it).",
+				   "the area holds an image of uswsusp");
+	case MARK_OTHER:
+		return failure_set(f, REASON_FOREIGN_IMAGE, EEXIST, io->name, "Resume or discard it first (mkswap discards it).",
+				   "the area holds an image of another program");
+	case MARK_NONE:
+		return failure_set(f, REASON_AREA_UNSUITABLE, EEXIST, io->name, "Make it one with mkswap.",
+				   "this is not a swap area");
+	case MARK_ARMED:
+	case MARK_DAMAGED:
+		return failure_set(f, REASON_FOREIGN_IMAGE, EEXIST, io->name, "Discard it with hibernate-image discard.",
+				   "the area holds another image already");
+	case MARK_SWAP:
+	case MARK_DROPPED:
+	case _MARK_KIND_MAX:
+	case _MARK_KIND_INVALID:
+		break;
+	}
+	return failure_set(f, REASON_NO_IMAGE, EEXIST, io->name, NULL, "the area holds no image that this could be done to");
+}
+
+int mark_read(const struct mark_io *io, struct mark *mark, struct failure *f)
+{
+	return load_and_decode(io, mark, f);
+}
+
+int mark_arm(const struct mark_io *io, const struct mark *mark, struct failure *f)
+{
+	const struct swap_header_disk *header = io->buffer;
+	struct mark found;
+	int r = load_and_decode(io, &found, f);
+
+	if (r < 0)
+		return r;
+	if (found.kind != MARK_SWAP && found.kind != MARK_DROPPED)
+		return not_ours(io, &found, f);
+	if (le32toh(header->version) == 1 && le32toh(header->bad_page_count) > MARK_BAD_PAGES_MAX)
+		return failure_set(f, REASON_AREA_UNSUITABLE, EFBIG, io->name, "Use another disk.",
+				   "the swap header lists %u bad pages, and there is room for a mark behind %u at most",
+				   le32toh(header->bad_page_count), MARK_BAD_PAGES_MAX);
+	encode_record(mark, signature_in(io), record_in(io));
+	memcpy(signature_in(io), SIGNATURE_OURS, MARK_SIGNATURE_BYTES);
+	return store_record(io, f);
+}
+
+/* The signature from before; SWAPSPACE2 if the record does not say it any more. */
+static void restore_signature(const struct mark_io *io)
+{
+	struct mark_disk *disk = record_in(io);
+
+	if (classify(disk->signature) != SIGNATURE_SWAP)
+		memcpy(disk->signature, "SWAPSPACE2", MARK_SIGNATURE_BYTES);
+	memcpy(signature_in(io), disk->signature, MARK_SIGNATURE_BYTES);
+}
+
+int mark_disarm(const struct mark_io *io, enum mark_drop drop, struct failure *f)
+{
+	struct mark_disk *disk = record_in(io);
+	struct mark found;
+	int r = load_and_decode(io, &found, f);
+
+	if (r < 0)
+		return r;
+	switch (found.kind) {
+	case MARK_SWAP:
+		return 0;
+	case MARK_DROPPED:
+		/* A state that says it is over needs nothing; armed (taken by swapon) and in progress do. */
+		if (le32toh(disk->state) == MARK_STATE_RESUMED || le32toh(disk->state) == MARK_STATE_DISARMED)
+			return 0;
+		break;
+	case MARK_ARMED:
+		break;
+	case MARK_DAMAGED:
+		/* Nothing in it can be believed but the place of the old signature. */
+		encode_record(&(struct mark){0}, disk->signature, disk);
+		break;
+	case MARK_NONE:
+	case MARK_KERNEL:
+	case MARK_USWSUSP:
+	case MARK_OTHER:
+	case _MARK_KIND_MAX:
+	case _MARK_KIND_INVALID:
+		return not_ours(io, &found, f);
+	}
+	restore_signature(io);
+	disk->state = htole32(MARK_STATE_DISARMED);
+	disk->drop = htole32((uint32_t)drop);
+	return store_record(io, f);
+}
+
+int mark_begin_resume(const struct mark_io *io, const struct mark_boot *boot, struct failure *f)
+{
+	struct mark_disk *disk = record_in(io);
+	struct mark found;
+	int r = load_and_decode(io, &found, f);
+
+	if (r < 0)
+		return r;
+	if (found.kind != MARK_ARMED)
+		return not_ours(io, &found, f);
+	restore_signature(io);
+	disk->state = htole32(MARK_STATE_IN_PROGRESS);
+	disk->tries = htole32(found.boot.tries + 1);
+	encode_boot(boot, disk);
+	return store_record(io, f);
+}
+
+/* Load the page if it holds image @image_id in progress. */
+static int load_in_progress(const struct mark_io *io, const uint8_t image_id[16], struct failure *f)
+{
+	struct mark found;
+	int r = load_and_decode(io, &found, f);
+
+	if (r < 0)
+		return r;
+	if (found.kind == MARK_DROPPED && found.state == MARK_STATE_IN_PROGRESS && memcmp(found.image_id, image_id, 16) == 0)
+		return 0;
+	return not_ours(io, &found, f);
+}
+
+int mark_rearm(const struct mark_io *io, const uint8_t image_id[16], struct failure *f)
+{
+	int r = load_in_progress(io, image_id, f);
+
+	if (r < 0)
+		return r;
+	record_in(io)->state = htole32(MARK_STATE_ARMED);
+	memcpy(signature_in(io), SIGNATURE_OURS, MARK_SIGNATURE_BYTES);
+	return store_record(io, f);
+}
+
+int mark_set_resumed(const struct mark_io *io, const uint8_t image_id[16], struct failure *f)
+{
+	int r = load_in_progress(io, image_id, f);
+
+	if (r < 0)
+		return r;
+	record_in(io)->state = htole32(MARK_STATE_RESUMED);
+	return store_record(io, f);
+}
