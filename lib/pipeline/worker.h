@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What hibernated and its worker say to each other.
+ *
+ * They share a SOCK_SEQPACKET pair, which carries fixed-size messages from one closed table, and one
+ * memfd, which carries what is larger: the job (struct worker_job), the granted extents, the chunk
+ * index and the buffers. The daemon creates, sizes, zeroes and locks the memfd before FREEZE, so that
+ * a worker under a frozen system needs no memory of its own. The worker trusts the job, because root
+ * wrote it; the daemon does not trust the worker: it copies what it uses out of the memfd after the worker
+ * has been reaped, and checks it.
+ *
+ * Save:    READY ->  <- GRANT  PROGRESS* ->  DONE ->          (or FAILED -> at any time)
+ * Restore: READY ->  <- OPEN   META ->  <- LOAD (+ /dev/snapshot)  PROGRESS* ->  DONE ->
+ *
+ * A message out of this order, of another size or of an unknown type is fatal to the worker.
+ */
+#pragma once
+
+#include "base/failpoint.h"
+#include "base/failure.h"
+#include "image/image.h"
+
+#define WORKER_PROTOCOL_VERSION 1
+
+/* Descriptors at fixed numbers in the worker; nothing else is open but 0, 1, 2 on /dev/null. */
+#define WORKER_FD_SOCKET 3
+#define WORKER_FD_MEMORY 4
+#define WORKER_FD_AREA 5     /* O_DIRECT; O_RDWR to save, O_RDONLY to restore */
+#define WORKER_FD_SNAPSHOT 6 /* save only; to restore, it comes with LOAD */
+
+enum worker_message_type {
+	WORKER_READY = 1, /* worker: threads run, memory is locked, sandbox is closed. value[0] = protocol version */
+	WORKER_GRANT,     /* daemon: snapshot taken, job.extent_count extents filled in: go */
+	WORKER_OPEN,      /* daemon: read and verify the header at job.header_offset */
+	WORKER_META,      /* worker: header verified, job.meta filled in */
+	WORKER_LOAD,      /* daemon: go; carries the /dev/snapshot descriptor (SCM_RIGHTS) */
+	WORKER_PROGRESS,  /* worker: value[0] = pages done, value[1] = pages in all, value[2] = bytes on the disk */
+	WORKER_DONE,      /* worker: job.result filled in; everything is on the medium (flushed) */
+	WORKER_FAILED,    /* worker: job.failure filled in; it exits after this */
+	_WORKER_MESSAGE_MAX,
+};
+
+struct worker_message {
+	uint32_t version; /* WORKER_PROTOCOL_VERSION */
+	uint32_t type;    /* enum worker_message_type */
+	uint64_t value[4];
+};
+_Static_assert(sizeof(struct worker_message) == 40, "fixed size");
+
+enum worker_direction {
+	WORKER_SAVE = 1,
+	WORKER_RESTORE = 2,
+};
+
+/* What one direction did. */
+struct worker_result {
+	uint64_t header_offset;  /* save: device byte offset of the header page */
+	uint64_t pages;          /* snapshot pages moved */
+	uint64_t stored_bytes;   /* bytes written or read, header and body included */
+	uint64_t chunks;
+	uint64_t raw_chunks;     /* stored raw because they did not shrink */
+	uint64_t elapsed_usec;   /* from GRANT or LOAD to DONE */
+	uint64_t read_usec;      /* time the mover spent inside readv()/writev() on /dev/snapshot */
+	uint64_t stall_usec;     /* time the mover waited for buffers (the rest of the pipeline was slower) */
+	struct checksum pages_checksum; /* reserved: zeros */
+};
+
+/* The first pages of the memfd. Offsets are into the memfd. */
+struct worker_job {
+	uint32_t version;        /* WORKER_PROTOCOL_VERSION */
+	uint32_t direction;      /* enum worker_direction */
+	uint32_t threads;        /* codec threads, at least 1 */
+	uint32_t writers;        /* I/O threads, at least 1 */
+	uint32_t codec;          /* enum codec_id */
+	int32_t level;           /* 0 = the codec's default */
+	uint32_t chunk_size;     /* bytes, multiple of PAGE_BYTES */
+	uint32_t sandbox;        /* seccomp on; only tests turn it off */
+	uint32_t unlocked;       /* memory is not locked; only tests, which may not lock much, set it */
+	uint32_t worker_uid;     /* what the worker must be; it checks. 0 only in tests: the worker then does not ask for empty capabilities */
+	char area_name[FAILURE_OBJECT_MAX]; /* the device, for messages */
+	uint64_t snapshot_pages; /* save: pages of the stream as the kernel announced them (after CREATE_IMAGE) */
+	uint64_t header_offset;  /* restore: device byte offset of the header page, from the mark */
+	uint64_t device_size;    /* restore: bound for every extent of the image */
+	uint64_t extents_at;     /* struct extent[extent_capacity] */
+	uint64_t extent_capacity;
+	uint64_t extent_count;   /* save: granted, normalized, in bytes on the device */
+	uint64_t index_at;       /* struct image_chunk[index_capacity] */
+	uint64_t index_capacity;
+	uint64_t body_at;        /* page-aligned buffer for the encoded body */
+	uint64_t body_size;
+	uint64_t buffers_at;     /* page-aligned; the rest of the memfd: ring and workspaces */
+	uint64_t buffers_size;
+	struct image_meta meta;  /* save: filled in by the daemon before GRANT; restore: by the worker before META */
+	struct worker_result result;
+	struct failure failure;
+	struct failpoints failpoints;
+};
+
+/*
+ * Lay out a memfd for @ram bytes of memory: brings threads and writers of @job within what the pipeline can
+ * have, fills in the offsets and sizes from them, codec, level, chunk_size and direction, and returns the size of the memfd in bytes: of buffers
+ * min(16 MiB, @ram/16) plus four chunks a codec thread (more only if the codec threads' scratch
+ * memory does not fit into that), plus the tables, which grow with @ram (index: one entry a chunk of
+ * @ram; extents: one per 16 pages of @ram, at least 4096). To restore, chunk_size, codec and level
+ * are not known yet and are taken to be the worst that an image can ask for.
+ */
+uint64_t worker_layout(struct worker_job *job, uint64_t ram);
+
+/* Whether all that @job says about the memfd lies inside @memory_size bytes, aligned as it must be. 0 or -EINVAL. */
+int worker_check_layout(const struct worker_job *job, uint64_t memory_size);
+
+/*
+ * Send one message. @values (4 of them) may be NULL for zeros; @pass_fd, -1 for none, travels with it and
+ * stays the caller's. Never raises SIGPIPE. 0; -EPIPE or -ECONNRESET when the other side is gone; -EAGAIN
+ * only for WORKER_PROGRESS, which is dropped when the other side does not read; or another negative errno.
+ */
+int worker_send(int fd, enum worker_message_type type, const uint64_t *values, int pass_fd);
+
+/*
+ * Receive one message within @timeout_usec (UINT64_MAX: without limit; 0: only what is there). 0 with @message and
+ * *@passed_fd (-1 for none; the caller's, O_CLOEXEC) filled in; -ETIMEDOUT; -ECONNRESET when the other side
+ * is gone; -EPROTO for a message that is not exactly of the table: wrong size, version, type, or a
+ * descriptor anywhere but with WORKER_LOAD, which carries exactly one. Descriptors of a bad message
+ * are closed. @passed_fd may be NULL where LOAD is not expected, which makes LOAD -EPROTO.
+ */
+int worker_receive(int fd, struct worker_message *message, int *passed_fd, uint64_t timeout_usec);
