@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "daemon/disarm.h"
+
+#include "area/area.h"
+#include "area/mark.h"
+#include "base/fdio.h"
+#include "config/config.h"
+#include "daemon/console.h"
+#include "daemon/log.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+struct disarm {
+	struct sysctx sys;
+	struct log log;
+	struct console console;
+	void *buffer;
+	FILE *notice; /* opened with the first line */
+};
+
+static void say(struct disarm *d, const char *text)
+{
+	log_line(&d->log, LOG_LEVEL_NOTICE, "%s", text);
+	console_say(&d->console, "hibernated: %s", text);
+	if (!d->notice) {
+		mkdir("/run/hibernated", 0700);
+		d->notice = fopen(DROPPED_NOTICE, "we");
+	}
+	if (d->notice)
+		fprintf(d->notice, "%s\n", text);
+}
+
+static int disarm_place(struct disarm *d, const struct area_place *place, struct failure *f)
+{
+	AUTO_CLOSE int fd = area_place_open(place, &d->sys, O_RDWR, f);
+	struct mark_io io = {.fd = fd, .position = place->first_page, .buffer = d->buffer, .name = place->device};
+	struct failure other = {0};
+	struct mark mark;
+	char text[512], when[64];
+	time_t created;
+	int r = fd < 0 ? fd : mark_read(&io, &mark, f);
+
+	if (r < 0 || (mark.kind != MARK_ARMED && mark.kind != MARK_DAMAGED))
+		return r;
+	if (mark.kind == MARK_ARMED && area_identity_compare(&mark.identity, &place->identity, place->device, &other) < 0) {
+		snprintf(text, sizeof(text), "%s: an image of another device is left alone; hibernate-image discard drops it",
+			 place->device);
+		say(d, text);
+		return 0;
+	}
+	r = mark_disarm(&io, MARK_DROP_BOOTED, f);
+	if (r < 0)
+		return r;
+	if (mark.kind == MARK_DAMAGED) {
+		snprintf(text, sizeof(text), "%s: an image with a mark that this version cannot read is dropped", place->device);
+		say(d, text);
+		return 0;
+	}
+	created = (time_t)(mark.save.created_usec / 1000000);
+	strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S UTC", gmtime(&created));
+	snprintf(text, sizeof(text), "%s: the system hibernated at %s was not resumed; its image is dropped (%s)",
+		 place->device, when, mark_drop_phrase(MARK_DROP_BOOTED));
+	say(d, text);
+	return 0;
+}
+
+static int disarm_device(struct disarm *d, const char *spec, uint64_t first_page, struct failure *f)
+{
+	struct area_place place;
+	struct failure ignored = {0};
+
+	if (area_find_resume(&place, &d->sys, spec, first_page, 0, NULL, NULL, &ignored) < 0)
+		return 0;
+	return disarm_place(d, &place, f);
+}
+
+/* The place that the configuration names: the only way to a swap file before root is mounted. */
+static int disarm_configured(struct disarm *d, struct failure *f)
+{
+	struct failure ignored = {0};
+	struct config config;
+	bool noresume;
+
+	if (config_load(&config, &d->sys, &ignored) < 0 || config_apply_cmdline(&config, &d->sys, &noresume, &ignored) < 0) {
+		log_failure(&d->log, &ignored); /* a wrong setting must not leave other images armed */
+		return 0;
+	}
+	if (strcmp(config.resume_device, AREA_AUTO) == 0)
+		return 0;
+	return disarm_device(d, config.resume_device, config.resume_offset, f);
+}
+
+static int disarm_all(struct disarm *d, struct failure *f)
+{
+	int fd = sys_open(&d->sys, "/sys/class/block", O_RDONLY | O_DIRECTORY), result = 0;
+	AUTO_CLOSEDIR DIR *dir = NULL;
+	struct dirent *entry;
+
+	if (fd < 0)
+		return failure_set(f, REASON_INTERNAL, -fd, "/sys/class/block", "Mount /sys.", "cannot read it");
+	dir = fdopendir(fd);
+	if (!dir) {
+		fd_close(fd);
+		return failure_set(f, REASON_INTERNAL, ENOMEM, "/sys/class/block", NULL, "cannot read it");
+	}
+	while ((entry = readdir(dir))) {
+		char path[300];
+		int r;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/dev/%s", entry->d_name);
+		for (char *c = path + 5; *c; c++)
+			if (*c == '!')
+				*c = '/';
+		r = disarm_device(d, path, 0, f);
+		if (r < 0)
+			result = r; /* go on: each armed image is a danger of its own */
+	}
+	if (result >= 0)
+		result = disarm_configured(d, f);
+	return result;
+}
+
+int disarm_run(struct failure *f)
+{
+	AUTO_FREE struct disarm *d = calloc(1, sizeof(*d));
+	int r;
+
+	if (!d || posix_memalign(&d->buffer, PAGE_BYTES, MARK_BUFFER_BYTES))
+		return failure_set(f, REASON_INTERNAL, ENOMEM, "disarm", NULL, "no memory");
+	d->sys = sysctx_host();
+	log_init(&d->log);
+	console_init(&d->console, true);
+	r = disarm_all(d, f);
+	if (d->notice)
+		fclose(d->notice);
+	console_deinit(&d->console);
+	log_deinit(&d->log);
+	free(d->buffer);
+	return r;
+}

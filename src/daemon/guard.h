@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The process that survives the session.
+ *
+ * If the session process is killed after it has armed the mark, the kernel frees the swap slots of the
+ * image and thaws user space as soon as the last descriptor of /dev/snapshot is closed; the armed mark
+ * would then point at pages that swap uses again, and the next boot would resume from garbage. So
+ * a guard, forked after FREEZE (and therefore never frozen), holds a copy of that descriptor. When the
+ * session dies, the guard waits until session and worker are gone from the process table, disarms the mark,
+ * and only then closes the descriptor.
+ *
+ * Facts: a task that was made after FREEZE and still exists at thaw, dead and unreaped included, gives
+ * a kernel warning, unless it is the one whose close() thaws. Session and worker therefore have a parent
+ * that ignores SIGCHLD and is a child subreaper (the daemon's main process), so that they vanish at
+ * once, although everything is frozen.
+ */
+#pragma once
+
+#include "area/mark.h"
+
+#include <sys/types.h>
+
+/* Memory shared by session and guard. */
+struct guard_shared {
+	_Atomic int armed;       /* the mark may be on the area */
+	_Atomic int worker;      /* pid of the worker, 0 if none */
+	uint64_t area_start;     /* device byte offset of the area's first page */
+};
+
+struct guard {
+	struct guard_shared *shared; /* mapped by guard_init(), locked */
+	void *page;                  /* MARK_BUFFER_BYTES for mark I/O, shared too */
+	pid_t pid;                   /* 0: not running */
+	int life;                    /* our end of the pipe whose closing means that the session is gone */
+};
+
+/* Map the shared memory; before FREEZE. 0 or -errno. */
+int guard_init(struct guard *guard);
+void guard_deinit(struct guard *guard);
+/*
+ * Fork the guard; after FREEZE, with the descriptors that it shall hold. Its memory is locked when this
+ * returns. 0 or -errno.
+ */
+int guard_start(struct guard *guard, int snapshot_fd, int area_fd, uint64_t area_start);
+/* Kill it and wait for it; always before UNFREEZE. Idempotent. */
+void guard_stop(struct guard *guard);

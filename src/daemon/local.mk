@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# All but main.c in a library of its own, so that tests can link it.
+noinst_LIBRARIES += libdaemon.a
+libdaemon_a_CFLAGS = $(AM_CFLAGS) $(LIBSYSTEMD_CFLAGS)
+libdaemon_a_SOURCES = \
+	src/common/bus.h \
+	src/daemon/blockers.c src/daemon/blockers.h \
+	src/daemon/choice.c src/daemon/choice.h \
+	src/daemon/compat.c src/daemon/compat.h \
+	src/daemon/console.c src/daemon/console.h \
+	src/daemon/disarm.c src/daemon/disarm.h \
+	src/daemon/discard.c src/daemon/discard.h \
+	src/daemon/estimate.c src/daemon/estimate.h \
+	src/daemon/guard.c src/daemon/guard.h \
+	src/daemon/hibernate.c src/daemon/hibernate.h \
+	src/daemon/keys.c src/daemon/keys.h \
+	src/daemon/leave.c \
+	src/daemon/log.c src/daemon/log.h \
+	src/daemon/prepare.c \
+	src/daemon/refusers.c src/daemon/refusers.h \
+	src/daemon/resume.c src/daemon/resume.h \
+	src/daemon/service.c src/daemon/service.h \
+	src/daemon/session.c src/daemon/session.h \
+	src/daemon/settings.c src/daemon/settings.h \
+	src/daemon/supervisor.c src/daemon/supervisor.h \
+	src/daemon/sync.c src/daemon/sync.h
+
+sbin_PROGRAMS += hibernated
+hibernated_SOURCES = src/daemon/main.c
+hibernated_LDADD = libdaemon.a libhibernate.a $(LIBSYSTEMD_LIBS) $(LIBBLKID_LIBS) $(LIBLZ4_LIBS) \
+	$(LIBZSTD_LIBS) $(LIBXXHASH_LIBS) -lpthread

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * hibernated: the privileged half.
+ *
+ *   hibernated             serve hibernatectl on the private socket
+ *   hibernated --resume    in the initramfs: resume from an image, if there is one
+ *   hibernated --cleanup   after a crash: disarm a mark that is left on an active swap area
+ *   hibernated --disarm    in an ordinary boot, before root goes read-write: drop what is left of an image
+ */
+#include "base/failure.h"
+#include "daemon/disarm.h"
+#include "daemon/discard.h"
+#include "daemon/resume.h"
+#include "daemon/service.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum mode {
+	MODE_SERVE,
+	MODE_RESUME,
+	MODE_DISARM,
+	MODE_CLEANUP,
+};
+
+static const char usage[] =
+	"Usage: hibernated [--resume | --disarm | --cleanup]\n"
+	"\n"
+	"  (none)      serve hibernatectl(1)\n"
+	"  --resume    resume from an image, if there is one; for the initramfs\n"
+	"  --disarm    drop an image that was not resumed; early in an ordinary boot\n"
+	"  --cleanup   disarm a mark left on an active swap area; after the daemon has ended\n"
+	"  --help      show this text\n"
+	"  --version   show the version\n";
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"resume", no_argument, NULL, 'r'},
+		{"disarm", no_argument, NULL, 'd'},
+		{"cleanup", no_argument, NULL, 'c'},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
+		{NULL, 0, NULL, 0},
+	};
+	enum mode mode = MODE_SERVE;
+	struct failure f = {0};
+	char text[1024];
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+		switch (c) {
+		case 'r':
+			mode = MODE_RESUME;
+			break;
+		case 'd':
+			mode = MODE_DISARM;
+			break;
+		case 'c':
+			mode = MODE_CLEANUP;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			return 0;
+		case 'V':
+			puts("hibernated " PACKAGE_VERSION);
+			return 0;
+		default:
+			fputs(usage, stderr);
+			return reason_exit_status(REASON_USAGE);
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "hibernated: '%s': no arguments are taken\n%s", argv[optind], usage);
+		return reason_exit_status(REASON_USAGE);
+	}
+	if (geteuid() != 0)
+		failure_set(&f, REASON_PERMISSION, EPERM, "hibernated", "Run it as root.", "it needs root's rights");
+	else if (mode == MODE_SERVE)
+		service_run(&f);
+	else if (mode == MODE_RESUME)
+		resume_run(&f);
+	else if (mode == MODE_DISARM)
+		disarm_run(&f);
+	else
+		discard_active_marks(&f);
+	if (failed(&f))
+		fprintf(stderr, "hibernated: %s\n", failure_format(&f, text, sizeof(text)));
+	return reason_exit_status(f.reason);
+}

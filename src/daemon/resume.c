@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Resume, in order:
+ *
+ *   find the area, read its mark        nothing changed
+ *   the worker reads the header         it can only read the area; nothing of the image is believed before
+ *   kernel, machine, device, filesystems are checked against it
+ *   open /dev/snapshot, the worker loads the pages
+ *   FREEZE                              undo: UNFREEZE
+ *   mark to in progress, flush          undo: armed again
+ *   ATOMIC_RESTORE                      returns only on failure
+ *
+ * A failure before the end leaves the image armed, and the user is asked: nobody boots past an armed
+ * image without saying so, because a filesystem that both systems write is lost.
+ */
+#include "daemon/resume.h"
+
+#include "area/area.h"
+#include "area/fingerprint.h"
+#include "area/mark.h"
+#include "base/clock.h"
+#include "base/fdio.h"
+#include "config/config.h"
+#include "daemon/choice.h"
+#include "daemon/compat.h"
+#include "daemon/keys.h"
+#include "daemon/log.h"
+#include "daemon/settings.h"
+#include "daemon/supervisor.h"
+#include "pipeline/pipeline.h"
+#include "snapshot/snapshot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/reboot.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#define TRIES_BY_ITSELF 3
+#define HEADER_USEC (60 * USEC_PER_SEC)
+#define STALL_USEC (120 * USEC_PER_SEC)
+#define ABSENT_MESSAGE_USEC (3 * USEC_PER_SEC)
+
+struct resume {
+	struct sysctx sys;
+	struct config config;
+	struct failpoints failpoints;
+	struct log log;
+	struct console console;
+	struct keys keys;
+	struct settings settings;
+	struct area_place place;
+	struct mark_io mark_io;
+	struct mark mark;
+	struct supervisor worker;
+	struct snapshot snapshot;
+	struct image_meta meta;
+	struct mark_boot record;
+	uint64_t started; /* clock_monotonic_usec() */
+	bool said_absent;
+};
+
+static int wait_for_device(void *data, uint64_t waited_usec)
+{
+	struct resume *r = data;
+
+	if (waited_usec >= ABSENT_MESSAGE_USEC && !r->said_absent) {
+		r->said_absent = true;
+		keys_open(&r->keys, r->config.abort_esc, r->config.abort_power);
+		console_say(&r->console, "hibernated: waiting for %s, which may hold an image (Esc: go on without)",
+			    r->config.resume_device);
+	}
+	return keys_aborted(&r->keys) ? -ECANCELED : 0;
+}
+
+static uint64_t memory_bytes(void)
+{
+	return (uint64_t)sysconf(_SC_PHYS_PAGES) * PAGE_BYTES;
+}
+
+static int start_worker(struct resume *r, int area, struct failure *f)
+{
+	struct worker_job request = {
+		.direction = WORKER_RESTORE,
+		.threads = config_thread_count(&r->config),
+		.writers = PIPELINE_WRITERS_DEFAULT,
+		.header_offset = r->mark.header_offset,
+		.device_size = r->place.identity.device_size,
+		.failpoints = r->failpoints,
+	};
+	int result = supervisor_find_user(&r->worker, WORKER_USER, f);
+
+	snprintf(request.area_name, sizeof(request.area_name), "%.*s", (int)sizeof(request.area_name) - 1, r->place.device);
+	if (result >= 0)
+		result = supervisor_load_program(&r->worker, SBINDIR "/hibernate-image", f);
+	if (result >= 0)
+		result = supervisor_reserve(&r->worker, &request, memory_bytes(), f);
+	if (result >= 0)
+		result = supervisor_start(&r->worker, area, -1, f);
+	return result;
+}
+
+static int tick(void *data, const struct worker_message *progress, struct failure *f)
+{
+	struct resume *r = data;
+
+	if (progress)
+		console_progress(&r->console, "loading memory", progress->value[0], progress->value[1],
+				 progress->value[0] * PAGE_BYTES);
+	if (!keys_aborted(&r->keys))
+		return 0;
+	r->keys.aborted = false; /* the question that follows may lead to another try */
+	return failure_set(f, REASON_ABORTED, ECANCELED, "resume", NULL, "aborted by %s", r->keys.by);
+}
+
+/* The worker shares this memory and is not trusted: take a copy, end its strings, bound its counts. */
+static int take_meta(struct resume *r, struct failure *f)
+{
+	r->meta = r->worker.job->meta;
+	r->meta.kernel_release[sizeof(r->meta.kernel_release) - 1] = '\0';
+	r->meta.architecture[sizeof(r->meta.architecture) - 1] = '\0';
+	r->meta.hostname[sizeof(r->meta.hostname) - 1] = '\0';
+	for (size_t i = 0; i < FINGERPRINTS_MAX; i++) {
+		r->meta.fingerprints[i].device_id[FINGERPRINT_DEVICE_MAX - 1] = '\0';
+		r->meta.fingerprints[i].mount[FINGERPRINT_MOUNT_MAX - 1] = '\0';
+	}
+	if (r->meta.fingerprint_count > FINGERPRINTS_MAX ||
+	    memcmp(r->meta.id.bytes, r->mark.image_id, sizeof(r->mark.image_id)) != 0)
+		return failure_set(f, REASON_IMAGE_DAMAGED, 0, r->place.device, NULL,
+				   "the mark and the image are not of the same hibernation");
+	return 0;
+}
+
+static int check_meta(struct resume *r, struct failure *f)
+{
+	struct fingerprint_result found;
+	struct utsname name;
+	char text[1024];
+	int result;
+
+	uname(&name);
+	result = compat_check(r->meta.kernel_release, r->meta.architecture, name.release, name.machine, f);
+	if (result >= 0)
+		result = area_identity_compare(&r->mark.identity, &r->place.identity, r->place.device, f);
+	if (result < 0)
+		return result;
+	result = fingerprint_check_all(&r->sys, r->meta.fingerprints, r->meta.fingerprint_count, r->mark_io.buffer,
+				       &found, f);
+	if (found.warnings)
+		log_line(&r->log, LOG_LEVEL_WARNING, "%s", failure_format(&found.warning, text, sizeof(text)));
+	if (found.absent)
+		log_line(&r->log, LOG_LEVEL_WARNING, "%zu filesystem(s) of the image are not here", found.absent);
+	return result;
+}
+
+static int load(struct resume *r, struct failure *f)
+{
+	uint64_t started = clock_monotonic_usec();
+	int result = snapshot_open(&r->snapshot, &snapshot_device_ops, NULL, &r->sys, SNAPSHOT_RESTORE, f);
+	struct worker_result done;
+
+	if (result >= 0)
+		result = supervisor_send(&r->worker, WORKER_LOAD, r->snapshot.fd, f);
+	console_begin(&r->console);
+	if (result >= 0)
+		result = supervisor_await(&r->worker, WORKER_DONE, STALL_USEC, tick, r, f);
+	if (result < 0)
+		return result;
+	r->record.load_usec = clock_monotonic_usec() - started;
+	done = r->worker.job->result;
+	r->record.loaded_bytes = done.stored_bytes;
+	log_line(&r->log, LOG_LEVEL_NOTICE, "%llu pages loaded in %llu ms, %llu ms of it in the kernel, %llu ms waiting for them",
+		 (unsigned long long)done.pages, (unsigned long long)r->record.load_usec / USEC_PER_MSEC,
+		 (unsigned long long)done.read_usec / USEC_PER_MSEC, (unsigned long long)done.stall_usec / USEC_PER_MSEC);
+	supervisor_stop(&r->worker); /* it holds a copy of the descriptor, and must not see the freeze */
+	return 0;
+}
+
+/* From here the next thing that happens is the other system, or everything is put back. */
+static int enter_image(struct resume *r, struct failure *f)
+{
+	struct failure later = {0};
+	int result = snapshot_set_platform(&r->snapshot, r->meta.platform, f);
+
+	if (result >= 0)
+		result = failpoint_hit(&r->failpoints, "resume-freeze") < 0
+				 ? failure_set(f, REASON_FREEZE_REFUSED, EBUSY, "resume", NULL, "failed by a failpoint")
+				 : snapshot_freeze(&r->snapshot, f);
+	if (result < 0)
+		return result;
+	log_hold(&r->log);
+	r->record.total_usec = clock_monotonic_usec() - r->started;
+	result = mark_begin_resume(&r->mark_io, &r->record, f);
+	if (result >= 0) {
+		result = failpoint_hit(&r->failpoints, "resume-restore") < 0
+				 ? failure_set(f, REASON_RESTORE_REFUSED, EIO, "resume", NULL, "failed by a failpoint")
+				 : snapshot_atomic_restore(&r->snapshot, f);
+	}
+	/* Still here. Kernel threads first, then the mark, then user space. */
+	snapshot_free_image(&r->snapshot, &later);
+	if (mark_rearm(&r->mark_io, r->mark.image_id, &later) < 0)
+		log_failure(&r->log, &later);
+	snapshot_unfreeze(&r->snapshot, &later);
+	log_release(&r->log);
+	return result;
+}
+
+static int try_resume(struct resume *r, struct failure *f)
+{
+	AUTO_CLOSE int area = area_place_open(&r->place, &r->sys, O_RDONLY, f);
+	int result = area;
+
+	if (result >= 0)
+		result = start_worker(r, area, f);
+	if (result >= 0)
+		result = supervisor_send(&r->worker, WORKER_OPEN, -1, f);
+	if (result >= 0)
+		result = supervisor_await(&r->worker, WORKER_META, HEADER_USEC, tick, r, f);
+	if (result >= 0)
+		result = take_meta(r, f);
+	if (result >= 0)
+		result = check_meta(r, f);
+	if (result >= 0)
+		result = load(r, f);
+	if (result >= 0)
+		result = enter_image(r, f);
+	supervisor_deinit(&r->worker);
+	snapshot_close(&r->snapshot);
+	return result;
+}
+
+/* Faults of the moment; what the image itself is will not change by trying again. */
+static bool worth_retrying(enum reason reason)
+{
+	return reason == REASON_IO || reason == REASON_RESTORE_REFUSED || reason == REASON_FREEZE_REFUSED ||
+	       reason == REASON_WORKER || reason == REASON_SNAPSHOT;
+}
+
+static enum mark_drop drop_of(enum reason reason)
+{
+	if (reason == REASON_STALE)
+		return MARK_DROP_STALE;
+	if (reason == REASON_IMAGE_DAMAGED || reason == REASON_IMAGE_VERSION || reason == REASON_WRONG_MACHINE ||
+	    reason == REASON_WRONG_KERNEL)
+		return MARK_DROP_UNREADABLE;
+	return MARK_DROP_REFUSED;
+}
+
+/* Boot without it: nothing may find an armed image later. */
+static void drop_image(struct resume *r, const struct failure *why)
+{
+	struct failure f = {0};
+
+	if (mark_disarm(&r->mark_io, drop_of(why->reason), &f) < 0) {
+		log_failure(&r->log, &f);
+		return;
+	}
+	log_line(&r->log, LOG_LEVEL_NOTICE, "%s: image dropped: %s", r->place.device,
+		 mark_drop_phrase(drop_of(why->reason)));
+	console_say(&r->console, "hibernated: image dropped; hibernate-image extract can still read it");
+}
+
+/* Returns when the boot shall go on. */
+static void resume_image(struct resume *r)
+{
+	struct failure f = {0};
+
+	for (unsigned int tries = 1;; tries++) {
+		enum choice choice;
+
+		f = (struct failure){0};
+		try_resume(r, &f);
+		log_failure(&r->log, &f);
+		if (worth_retrying(f.reason) && tries < TRIES_BY_ITSELF) {
+			console_say(&r->console, "hibernated: trying again");
+			continue;
+		}
+		/* A system that wrote these filesystems since has already taken the image's place. */
+		choice = f.reason == REASON_STALE ? CHOICE_BOOT : choice_ask(&r->config, &r->console, &f);
+		if (choice == CHOICE_BOOT)
+			break;
+		if (choice == CHOICE_POWEROFF)
+			sys_reboot(&r->sys, RB_POWER_OFF);
+	}
+	drop_image(r, &f);
+}
+
+/* With "auto" no device is expected, so there is none to wait for; unless somebody says how long. */
+static uint64_t patience(const struct config *config)
+{
+	bool expected = strcmp(config->resume_device, AREA_AUTO) != 0 || config->origins[CONFIG_RESUME_WAIT].file[0];
+
+	return expected ? config->resume_wait_usec : 0;
+}
+
+/* Read the mark and judge it. True if there is an image to resume. */
+static bool find_image(struct resume *r, struct failure *f)
+{
+	uint64_t offset = r->config.resume_offset;
+	int fd, result = area_find_resume(&r->place, &r->sys, r->config.resume_device, offset,
+					  patience(&r->config), wait_for_device, r, f);
+
+	if (result < 0) {
+		if (f->reason == REASON_NO_IMAGE)
+			*f = (struct failure){0};
+		return false;
+	}
+	fd = area_place_open(&r->place, &r->sys, O_RDWR, f);
+	if (fd < 0)
+		return false;
+	r->mark_io.fd = fd;
+	r->mark_io.position = r->place.first_page;
+	r->mark_io.name = r->place.device;
+	if (mark_read(&r->mark_io, &r->mark, f) < 0)
+		return false;
+	switch (r->mark.kind) {
+	case MARK_ARMED:
+		return true;
+	case MARK_NONE:
+	case MARK_SWAP:
+	case MARK_DROPPED:
+		return false;
+	case MARK_DAMAGED:
+		failure_set(f, REASON_IMAGE_DAMAGED, 0, r->place.device,
+			    "Drop it with hibernate-image discard, or boot the hibernated that wrote it.",
+			    "there is a mark of ours that this version cannot read");
+		return false;
+	case MARK_KERNEL:
+	case MARK_USWSUSP:
+	case MARK_OTHER:
+		log_line(&r->log, LOG_LEVEL_NOTICE, "%s: somebody else's image (%s), left alone", r->place.device,
+			 mark_kind_name(r->mark.kind));
+		return false;
+	case _MARK_KIND_MAX:
+	case _MARK_KIND_INVALID:
+		break;
+	}
+	return false;
+}
+
+static int configure(struct resume *r, bool *noresume, struct failure *f)
+{
+	int result = config_load(&r->config, &r->sys, f);
+
+	if (result >= 0)
+		result = config_apply_cmdline(&r->config, &r->sys, noresume, f);
+	if (result >= 0)
+		result = failpoints_load(&r->failpoints, &r->sys, f);
+	return result;
+}
+
+int resume_run(struct failure *f)
+{
+	AUTO_FREE struct resume *r = calloc(1, sizeof(*r));
+	bool noresume = false;
+
+	if (!r || posix_memalign(&r->mark_io.buffer, PAGE_BYTES, FINGERPRINT_BUFFER_BYTES) || keys_init(&r->keys) < 0)
+		return failure_set(f, REASON_INTERNAL, ENOMEM, "resume", NULL, "no memory");
+	r->sys = sysctx_host();
+	r->started = clock_monotonic_usec();
+	r->record.started_usec = clock_realtime_usec();
+	r->record.start_usec = r->started;
+	r->mark_io.fd = -1;
+	r->snapshot = SNAPSHOT_INIT;
+	log_init(&r->log);
+	settings_init(&r->settings);
+	supervisor_init(&r->worker);
+	if (configure(r, &noresume, f) >= 0 && !noresume) {
+		console_init(&r->console, r->config.progress);
+		if (find_image(r, f)) {
+			settings_save(&r->settings, &r->sys);
+			settings_hold_latency(&r->settings, &r->sys);
+			if (!r->said_absent)
+				keys_open(&r->keys, r->config.abort_esc, r->config.abort_power);
+			resume_image(r);
+			settings_restore(&r->settings, &r->sys);
+		}
+		console_deinit(&r->console);
+	}
+	r->mark_io.fd = fd_close(r->mark_io.fd);
+	free(r->mark_io.buffer);
+	keys_deinit(&r->keys);
+	log_deinit(&r->log);
+	return failed(f) ? -EIO : 0;
+}

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "daemon/supervisor.h"
+
+#include "base/clock.h"
+#include "base/fdio.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <pwd.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define READY_TIMEOUT_USEC (10 * USEC_PER_SEC)
+#define POLL_USEC (100 * USEC_PER_MSEC)
+#define PROGRAM_MAX (64 * MIB)
+
+void supervisor_init(struct supervisor *w)
+{
+	*w = (struct supervisor){.program = -1, .memory = -1, .socket = -1, .pidfd = -1};
+}
+
+void supervisor_deinit(struct supervisor *w)
+{
+	supervisor_stop(w);
+	if (w->job)
+		munmap(w->job, w->memory_size);
+	if (w->program_map)
+		munmap(w->program_map, w->program_size);
+	w->memory = fd_close(w->memory);
+	w->program = fd_close(w->program);
+	supervisor_init(w);
+}
+
+int supervisor_find_user(struct supervisor *w, const char *user, struct failure *f)
+{
+	const struct passwd *entry;
+
+	errno = 0;
+	entry = getpwnam(user);
+	if (!entry)
+		return failure_set(f, REASON_WORKER, errno ? errno : ENOENT, user,
+				   "Create it with systemd-sysusers, or reinstall the package.",
+				   "the worker's user does not exist");
+	if (entry->pw_uid == 0)
+		return failure_set(f, REASON_WORKER, EPERM, user,
+				   "Give the worker a user of its own.", "the worker must not run as root");
+	w->uid = entry->pw_uid;
+	w->gid = entry->pw_gid;
+	return 0;
+}
+
+static int copy_file(int from, int to, size_t size)
+{
+	while (size) {
+		ssize_t n = sendfile(to, from, NULL, size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return -EIO;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+int supervisor_load_program(struct supervisor *w, const char *path, struct failure *f)
+{
+	const int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+	const char *remedy = "Reinstall hibernated.";
+	AUTO_CLOSE int from = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	AUTO_CLOSE int memfd = -1;
+	struct stat st;
+	void *map;
+	int r;
+
+	if (from < 0 || fstat(from, &st) < 0)
+		return failure_set(f, REASON_WORKER, errno, path, remedy, "cannot open the worker's program");
+	if (!S_ISREG(st.st_mode) || st.st_size <= 0 || (uint64_t)st.st_size > PROGRAM_MAX)
+		return failure_set(f, REASON_WORKER, ENOEXEC, path, remedy, "not a program");
+	memfd = memfd_create("hibernate-image", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (memfd < 0)
+		return failure_set(f, REASON_WORKER, errno, path, NULL, "cannot make a memory file");
+	r = copy_file(from, memfd, (size_t)st.st_size);
+	if (r < 0)
+		return failure_set(f, REASON_WORKER, -r, path, remedy, "cannot copy the worker's program");
+	if (fcntl(memfd, F_ADD_SEALS, seals) < 0)
+		return failure_set(f, REASON_WORKER, errno, path, NULL, "cannot seal the worker's program");
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, memfd, 0);
+	if (map == MAP_FAILED || mlock(map, (size_t)st.st_size) < 0) {
+		r = errno;
+		if (map != MAP_FAILED)
+			munmap(map, (size_t)st.st_size);
+		return failure_set(f, REASON_WORKER, r, path, NULL, "cannot lock the worker's program in memory");
+	}
+	w->program = memfd;
+	w->program_map = map;
+	w->program_size = (size_t)st.st_size;
+	memfd = -1;
+	return 0;
+}
+
+int supervisor_reserve(struct supervisor *w, const struct worker_job *request, uint64_t ram, struct failure *f)
+{
+	AUTO_CLOSE int memfd = memfd_create("hibernate-buffers", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	const int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW;
+	struct worker_job job = *request;
+	uint64_t size = worker_layout(&job, ram);
+	void *map;
+	int r;
+
+	if (memfd < 0 || ftruncate(memfd, (off_t)size) < 0 || fcntl(memfd, F_ADD_SEALS, seals) < 0)
+		return failure_set(f, REASON_INTERNAL, errno, "worker memory", "Free some memory.",
+				   "cannot reserve %llu MiB", (unsigned long long)(size / MIB));
+	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+	if (map == MAP_FAILED || mlock(map, size) < 0) {
+		r = errno;
+		if (map != MAP_FAILED)
+			munmap(map, size);
+		return failure_set(f, REASON_INTERNAL, r, "worker memory", "Free some memory.",
+				   "cannot lock %llu MiB", (unsigned long long)(size / MIB));
+	}
+	job.version = WORKER_PROTOCOL_VERSION;
+	job.sandbox = 1;
+	job.worker_uid = w->uid;
+	w->memory = memfd;
+	w->memory_size = size;
+	w->job = map;
+	*w->job = job;
+	memfd = -1;
+	return 0;
+}
+
+/* Put @fd at @number without close-on-exec; the numbers above the fixed ones are free by now. */
+static int place_fd(int fd, int number)
+{
+	return dup2(fd, number) < 0 ? -errno : 0;
+}
+
+/* Child: become the worker. Only system calls that cannot allocate. */
+static void run_worker(const struct supervisor *w, int socket, int area, int snapshot, pid_t parent)
+{
+	char name[] = "hibernate-image", mode[] = "--worker";
+	char *const argv[] = {name, mode, NULL}, *const envp[] = {NULL};
+	const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY}, none = {0, 0};
+	const int sources[] = {socket, w->memory, area, snapshot, w->program};
+	int moved[ARRAY_LENGTH(sources)], null;
+	sigset_t empty;
+
+	/* Move everything above the fixed numbers first, so that no dup2() hits a source. */
+	for (size_t i = 0; i < ARRAY_LENGTH(sources); i++) {
+		moved[i] = sources[i] < 0 ? -1 : fcntl(sources[i], F_DUPFD_CLOEXEC, 32);
+		if (sources[i] >= 0 && moved[i] < 0)
+			_exit(121);
+	}
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	for (int i = 0; i < 3; i++)
+		if (null < 0 || place_fd(null, i) < 0)
+			_exit(122);
+	for (int i = 0; i < 4; i++)
+		if (moved[i] >= 0 && place_fd(moved[i], WORKER_FD_SOCKET + i) < 0)
+			_exit(123);
+	if (snapshot < 0)
+		close(WORKER_FD_SNAPSHOT);
+	if (dup3(moved[4], WORKER_FD_SNAPSHOT + 1, O_CLOEXEC) < 0)
+		_exit(124);
+	syscall(SYS_close_range, WORKER_FD_SNAPSHOT + 2, ~0U, 0);
+
+	sigemptyset(&empty);
+	sigprocmask(SIG_SETMASK, &empty, NULL);
+	signal(SIGPIPE, SIG_DFL);
+	setrlimit(RLIMIT_MEMLOCK, &unlimited);
+	setrlimit(RLIMIT_CORE, &none);
+	if (setgroups(0, NULL) < 0 || setresgid(w->gid, w->gid, w->gid) < 0 ||
+	    setresuid(w->uid, w->uid, w->uid) < 0)
+		_exit(125);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		_exit(126);
+	if (getppid() != parent) /* it died before PDEATHSIG was set */
+		_exit(127);
+	syscall(SYS_execveat, WORKER_FD_SNAPSHOT + 1, "", argv, envp, AT_EMPTY_PATH);
+	_exit(120);
+}
+
+static int await_ready(struct supervisor *w, struct failure *f)
+{
+	struct worker_message message;
+	int r = supervisor_poll(w, READY_TIMEOUT_USEC, &message, f);
+
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return failure_set(f, REASON_WORKER, ETIMEDOUT, "hibernate-image", NULL,
+				   "the worker was not ready within %llu s",
+				   (unsigned long long)(READY_TIMEOUT_USEC / USEC_PER_SEC));
+	if (message.type != WORKER_READY || message.value[0] != WORKER_PROTOCOL_VERSION)
+		return failure_set(f, REASON_WORKER, EPROTO, "hibernate-image", "Reinstall hibernated.",
+				   "the worker's first message was %u, version %llu", message.type,
+				   (unsigned long long)message.value[0]);
+	return 0;
+}
+
+int supervisor_start(struct supervisor *w, int area, int snapshot, struct failure *f)
+{
+	pid_t parent = getpid();
+	int pair[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return failure_set(f, REASON_WORKER, errno, "hibernate-image", NULL, "cannot make a socket pair");
+	w->pid = fork();
+	if (w->pid == 0)
+		run_worker(w, pair[1], area, snapshot, parent);
+	r = errno;
+	fd_close(pair[1]);
+	w->socket = pair[0];
+	if (w->pid < 0) {
+		w->pid = 0;
+		supervisor_stop(w);
+		return failure_set(f, REASON_WORKER, r, "hibernate-image", "Free some memory.", "cannot start the worker");
+	}
+	w->pidfd = (int)syscall(SYS_pidfd_open, w->pid, 0);
+	r = await_ready(w, f);
+	if (r < 0)
+		supervisor_stop(w);
+	return r;
+}
+
+int supervisor_send(struct supervisor *w, enum worker_message_type type, int fd, struct failure *f)
+{
+	int r = worker_send(w->socket, type, NULL, fd);
+
+	if (r < 0)
+		return failure_set(f, REASON_WORKER, -r, "hibernate-image", NULL, "cannot reach the worker");
+	return 0;
+}
+
+/* The worker is gone: say how it ended. */
+static int worker_died(struct supervisor *w, struct failure *f)
+{
+	siginfo_t info = {0};
+
+	waitid(P_PID, (id_t)w->pid, &info, WEXITED | WNOHANG | WNOWAIT);
+	if (info.si_pid && info.si_code != CLD_EXITED)
+		return failure_set(f, REASON_WORKER, EPIPE, "hibernate-image", NULL,
+				   "the worker was killed by signal %d (%s)", info.si_status,
+				   info.si_status == SIGSYS ? "a system call outside its sandbox"
+							    : strsignal(info.si_status));
+	return failure_set(f, REASON_WORKER, EPIPE, "hibernate-image", NULL, "the worker ended early with status %d",
+			   info.si_status);
+}
+
+int supervisor_poll(struct supervisor *w, uint64_t timeout_usec, struct worker_message *message, struct failure *f)
+{
+	uint64_t deadline = clock_monotonic_usec() + timeout_usec;
+
+	for (;;) {
+		struct pollfd fds[] = {
+			{.fd = w->socket, .events = POLLIN},
+			{.fd = w->pidfd, .events = POLLIN},
+		};
+		uint64_t now = clock_monotonic_usec();
+		int r = poll(fds, 2, now >= deadline ? 0 : (int)div_up(deadline - now, USEC_PER_MSEC));
+
+		if (r < 0 && errno != EINTR)
+			return failure_set(f, REASON_INTERNAL, errno, "hibernate-image", NULL, "poll");
+		if (r <= 0) {
+			if (clock_monotonic_usec() >= deadline)
+				return 0;
+			continue;
+		}
+		if (!(fds[0].revents & POLLIN))
+			return worker_died(w, f);
+		r = worker_receive(w->socket, message, NULL, 0);
+		if (r == -ECONNRESET || r == -EPIPE || r == -ENOTCONN) {
+			poll(&fds[1], 1, 1000); /* its end of the socket closes a moment before it is dead */
+			return worker_died(w, f);
+		}
+		if (r < 0)
+			return failure_set(f, REASON_WORKER, -r, "hibernate-image", NULL, "the worker broke the protocol");
+		if (message->type == WORKER_FAILED) {
+			*f = w->job->failure;
+			f->object[sizeof(f->object) - 1] = f->text[sizeof(f->text) - 1] = '\0';
+			f->remedy[sizeof(f->remedy) - 1] = '\0';
+			if (f->reason <= REASON_NONE || f->reason >= _REASON_MAX)
+				f->reason = REASON_WORKER;
+			return f->error > 0 && f->error < 4096 ? -f->error : -EIO;
+		}
+		return 1;
+	}
+}
+
+int supervisor_await(struct supervisor *w, enum worker_message_type type, uint64_t stall_usec, supervisor_tick tick,
+		     void *data, struct failure *f)
+{
+	uint64_t moved_at = clock_monotonic_usec(), pages = 0, bytes = 0;
+	struct worker_message message;
+	int r;
+
+	for (;;) {
+		r = supervisor_poll(w, POLL_USEC, &message, f);
+		if (r < 0)
+			return r;
+		if (r > 0 && message.type == (uint32_t)type)
+			return 0;
+		if (r > 0 && message.type != WORKER_PROGRESS)
+			return failure_set(f, REASON_WORKER, EPROTO, "hibernate-image", NULL, "unexpected message %u",
+					   message.type);
+		if (r > 0 && (message.value[0] != pages || message.value[2] != bytes)) {
+			moved_at = clock_monotonic_usec();
+			pages = message.value[0];
+			bytes = message.value[2];
+		}
+		r = tick(data, r > 0 ? &message : NULL, f);
+		if (r < 0)
+			return r;
+		if (clock_monotonic_usec() - moved_at > stall_usec)
+			return failure_set(f, REASON_WORKER, ETIMEDOUT, "hibernate-image", NULL,
+					   "the worker moved nothing for %llu s",
+					   (unsigned long long)(stall_usec / USEC_PER_SEC));
+	}
+}
+
+void supervisor_stop(struct supervisor *w)
+{
+	if (w->pid > 0) {
+		kill(w->pid, SIGKILL);
+		while (waitpid(w->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	w->pid = 0;
+	w->pidfd = fd_close(w->pidfd);
+	w->socket = fd_close(w->socket);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Starting, watching and ending the worker.
+ *
+ * The worker is hibernate-image, copied into a sealed memfd and locked before FREEZE, because after
+ * it nothing may be read from a filesystem. It runs under its own uid without capabilities and has
+ * only the descriptors of worker.h. Each wait has a deadline, after which the worker is killed; it is always
+ * killed and reaped before UNFREEZE, or it could never be frozen again.
+ */
+#pragma once
+
+#include "base/failure.h"
+#include "pipeline/worker.h"
+
+#include <sys/types.h>
+
+struct supervisor {
+	int program;        /* sealed memfd with the worker's binary */
+	int memory;         /* memfd shared with the worker */
+	int socket;         /* our end */
+	int pidfd;
+	pid_t pid;          /* 0: not running */
+	uid_t uid;
+	gid_t gid;
+	size_t program_size;
+	void *program_map;  /* keeps the binary's pages locked */
+	uint64_t memory_size;
+	struct worker_job *job; /* start of @memory, mapped and locked */
+};
+
+void supervisor_init(struct supervisor *w);
+void supervisor_deinit(struct supervisor *w);
+
+/* User and group of the worker, by name. Fails with REASON_WORKER if there is none or if it is root. */
+int supervisor_find_user(struct supervisor *w, const char *user, struct failure *f);
+
+/* Copy the program at @path into a sealed memfd and lock it. Before FREEZE. */
+int supervisor_load_program(struct supervisor *w, const char *path, struct failure *f);
+
+/*
+ * Make, zero and lock the shared memory for a machine with @ram bytes. @request gives direction, threads,
+ * writers, codec, level, chunk_size and failpoints; the rest of the job is filled in. Before FREEZE.
+ */
+int supervisor_reserve(struct supervisor *w, const struct worker_job *request, uint64_t ram, struct failure *f);
+
+/* Start the worker with @area and, unless it is -1, @snapshot; wait until it is ready. */
+int supervisor_start(struct supervisor *w, int area, int snapshot, struct failure *f);
+
+/* Send a message, with a descriptor unless @fd is -1. */
+int supervisor_send(struct supervisor *w, enum worker_message_type type, int fd, struct failure *f);
+
+/*
+ * The next message, if it comes within @timeout_usec: 1 and *@message; 0 if none came. Fails with
+ * REASON_WORKER if the worker is dead or breaks the protocol, and with what the worker said if it failed.
+ */
+int supervisor_poll(struct supervisor *w, uint64_t timeout_usec, struct worker_message *message, struct failure *f);
+
+/* Called about ten times a second, with the last progress or NULL. A negative errno, @f set by it, ends the wait. */
+typedef int (*supervisor_tick)(void *data, const struct worker_message *progress, struct failure *f);
+
+/*
+ * Wait for a message of @type. Fails as supervisor_poll(), with what @tick returned, or with REASON_WORKER
+ * (-ETIMEDOUT) when nothing has moved for @stall_usec: the worker reports all the time, also that nothing moves.
+ */
+int supervisor_await(struct supervisor *w, enum worker_message_type type, uint64_t stall_usec, supervisor_tick tick,
+		     void *data, struct failure *f);
+
+/* SIGKILL it and wait until it is gone. Idempotent. */
+void supervisor_stop(struct supervisor *w);
