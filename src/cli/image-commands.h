@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The by-hand commands of hibernate-image. */
+#pragma once
+
+#include "base/failure.h"
+#include "base/util.h"
+
+struct image_options {
+	const char *path;   /* device or file */
+	uint64_t offset;    /* of the area's first page in it, bytes */
+	const char *output; /* extract: a path, or NULL or "-" for standard output */
+	bool json;
+};
+
+/* Each prints what it found on standard output, and returns 0, or -errno with @f. */
+
+/* What the mark says, and the image's meta data. */
+int image_info(const struct image_options *options, struct failure *f);
+
+/* Read all of it, check each checksum and decode each chunk; and that it is on the device it was written to. */
+int image_verify(const struct image_options *options, struct failure *f);
+
+/* The pages of the snapshot, as the kernel gave them. Nothing is printed. */
+int image_extract(const struct image_options *options, struct failure *f);
+
+/* Disarm the mark; on an active swap area by way of the daemon. */
+int image_discard(const struct image_options *options, struct failure *f);

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The daemon starts a copy of hibernate-image under a frozen system: it must need no loader and no libraries.
+sbin_PROGRAMS += hibernate-image
+hibernate_image_SOURCES = src/cli/hibernate-image.c \
+	src/cli/image-commands.h \
+	src/cli/image-data.c \
+	src/cli/image-discard.c \
+	src/cli/image-info.c \
+	src/cli/image-source.c src/cli/image-source.h \
+	src/cli/json.c src/cli/json.h \
+	src/cli/worker.c src/cli/worker.h \
+	src/cli/worker-sandbox.c src/cli/worker-sandbox.h
+hibernate_image_CFLAGS = $(AM_CFLAGS) -fPIE
+hibernate_image_LDADD = libhibernate.a $(LIBLZ4_LIBS) $(LIBZSTD_LIBS) $(LIBXXHASH_LIBS) $(LIBSECCOMP_LIBS) -lpthread
+if SANITIZED
+hibernate_image_LDFLAGS = $(AM_LDFLAGS)
+else
+hibernate_image_LDFLAGS = $(AM_LDFLAGS) -static-pie
+endif
+
+bin_PROGRAMS += hibernatectl
+hibernatectl_SOURCES = src/cli/hibernatectl.c src/cli/client.c src/cli/client.h
+hibernatectl_CFLAGS = $(AM_CFLAGS) $(LIBSYSTEMD_CFLAGS)
+hibernatectl_LDADD = libhibernate.a $(LIBSYSTEMD_LIBS) $(LIBLZ4_LIBS) $(LIBZSTD_LIBS)
+
+install-exec-hook:
+	cd $(DESTDIR)$(bindir) && $(LN_S) -f hibernatectl s2disk && $(LN_S) -f hibernatectl s2both
+
+uninstall-hook:
+	cd $(DESTDIR)$(bindir) && rm -f s2disk s2both

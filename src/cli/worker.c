@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Order of effects: privileges are checked and given up, memory is locked, threads start, the
+ * sandbox closes, READY. A save then touches the area only between GRANT and DONE, inside the granted
+ * extents, and a restore writes nothing but pages into the snapshot, after LOAD. There is nothing to
+ * undo here: slots, marks and the snapshot are the daemon's.
+ */
+#include "cli/worker.h"
+
+#include "base/clock.h"
+#include "base/fdio.h"
+#include "cli/worker-sandbox.h"
+#include "image/image.h"
+#include "pipeline/pipeline.h"
+#include "pipeline/worker.h"
+#include "snapshot/snapshot.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PROGRESS_MSEC 200
+/* A call: enough to make its cost small, few enough to notice a stop soon. */
+#define MOVE_PAGES 128
+#define STACK_TOUCHED (128 * KIB)
+
+struct worker {
+	uint8_t *memory; /* the memfd; @job is at its start */
+	struct worker_job *job;
+	struct pipeline *pipeline;
+	struct extent_list extents;
+	struct image_index index;
+	int snapshot_fd;
+	uint64_t begun_usec;
+};
+
+/* Nothing runs at the end but the kernel's own cleaning up, so threads in a system call do not matter. */
+static _Noreturn void leave(enum worker_exit status)
+{
+	_exit(status);
+}
+
+/* Report @f, which becomes job.failure, and end. */
+static _Noreturn void leave_failed(struct worker *w, const struct failure *f)
+{
+	w->job->failure = *f;
+	worker_send(WORKER_FD_SOCKET, WORKER_FAILED, NULL, -1);
+	leave(WORKER_EXIT_FAILED);
+}
+
+static void send_or_leave(enum worker_message_type type, const uint64_t *values)
+{
+	int r = worker_send(WORKER_FD_SOCKET, type, values, -1);
+
+	if (r < 0 && r != -EAGAIN)
+		leave(WORKER_EXIT_ALONE);
+}
+
+/* Wait, without limit, for a message that must be of @type. */
+static void expect(enum worker_message_type type, int *passed_fd)
+{
+	struct worker_message message;
+	int r = worker_receive(WORKER_FD_SOCKET, &message, passed_fd, UINT64_MAX);
+
+	if (r == -EPROTO || (!r && message.type != (uint32_t)type))
+		leave(WORKER_EXIT_PROTOCOL);
+	if (r < 0)
+		leave(WORKER_EXIT_ALONE);
+}
+
+static void fail_at(struct worker *w, const char *point)
+{
+	struct failure f;
+	int r = failpoint_hit(&w->job->failpoints, point);
+
+	if (r < 0) {
+		failure_set(&f, REASON_WORKER, -r, NULL, NULL, "failpoint %s", point);
+		leave_failed(w, &f);
+	}
+}
+
+typedef ssize_t (*pages_call)(const struct snapshot_ops *ops, void *data, int fd, const struct iovec *iov, int count);
+
+static ssize_t move_pages(struct worker *w, pages_call call, uint8_t *buffer, size_t pages)
+{
+	struct iovec iov[MOVE_PAGES];
+	int count = (int)MIN(pages, (size_t)MOVE_PAGES);
+
+	for (int i = 0; i < count; i++)
+		iov[i] = (struct iovec){.iov_base = buffer + (size_t)i * PAGE_BYTES, .iov_len = PAGE_BYTES};
+	return call(&snapshot_device_ops, NULL, w->snapshot_fd, iov, count);
+}
+
+static ssize_t read_pages(void *data, void *buffer, size_t pages)
+{
+	return move_pages(data, snapshot_read_pages, buffer, pages);
+}
+
+static ssize_t write_pages(void *data, void *buffer, size_t pages)
+{
+	return move_pages(data, snapshot_write_pages, buffer, pages);
+}
+
+static int finish_pages(void *data)
+{
+	struct worker *w = data;
+
+	return snapshot_finish_write(&snapshot_device_ops, NULL, w->snapshot_fd, w->memory + w->job->body_at);
+}
+
+/* While the pipeline works the daemon has nothing to say: whatever comes ends the worker. */
+static void watch_socket(void)
+{
+	struct worker_message message;
+	int r = worker_receive(WORKER_FD_SOCKET, &message, NULL, 0);
+
+	if (r == -ETIMEDOUT || r == -EAGAIN)
+		return;
+	leave(r == -ECONNRESET ? WORKER_EXIT_ALONE : WORKER_EXIT_PROTOCOL);
+}
+
+static void wait_for_pipeline(struct worker *w, uint64_t pages)
+{
+	struct pollfd items[] = {
+		{.fd = pipeline_done_fd(w->pipeline), .events = POLLIN},
+		{.fd = WORKER_FD_SOCKET, .events = POLLIN},
+	};
+
+	while (!(items[0].revents & POLLIN)) {
+		struct pipeline_progress progress;
+
+		if (poll(items, ARRAY_LENGTH(items), PROGRESS_MSEC) < 0)
+			continue;
+		if (items[1].revents)
+			watch_socket();
+		progress = pipeline_progress(w->pipeline);
+		send_or_leave(WORKER_PROGRESS, (uint64_t[4]){progress.pages, pages, progress.bytes});
+	}
+}
+
+static void run_pipeline(struct worker *w, const struct pipeline_job *job, struct pipeline_result *result)
+{
+	struct failure f;
+
+	if (pipeline_begin(w->pipeline, job, &f) < 0)
+		leave_failed(w, &f);
+	wait_for_pipeline(w, job->pages);
+	/* With an error threads may still be inside a system call: not waited for. */
+	if (pipeline_failure(w->pipeline, &f) < 0 || pipeline_end(w->pipeline, result, &f) < 0)
+		leave_failed(w, &f);
+}
+
+static void fill_result(struct worker *w, const struct pipeline_result *r, uint64_t header_offset, uint64_t stored)
+{
+	w->job->result = (struct worker_result){
+		.header_offset = header_offset,
+		.pages = r->pages,
+		.stored_bytes = stored,
+		.chunks = r->chunks,
+		.raw_chunks = r->raw_chunks,
+		.elapsed_usec = clock_monotonic_usec() - w->begun_usec,
+		.read_usec = r->move_usec,
+		.stall_usec = r->stall_usec,
+	};
+}
+
+static struct pipeline_job pipeline_job_of(struct worker *w)
+{
+	return (struct pipeline_job){
+		.load = w->job->direction == WORKER_RESTORE,
+		.codec = (enum codec_id)w->job->codec,
+		.level = w->job->level,
+		.chunk_size = w->job->chunk_size,
+		.area_fd = WORKER_FD_AREA,
+		.area_name = w->job->area_name,
+		.extents = &w->extents,
+		.stream_offset = PAGE_BYTES,
+		.stream_limit = extent_list_total(&w->extents),
+		.pages = w->job->snapshot_pages,
+		.index = &w->index,
+		.mover = {.move = read_pages, .data = w},
+		.failpoints = &w->job->failpoints,
+	};
+}
+
+static void save(struct worker *w)
+{
+	struct worker_job *job = w->job;
+	struct pipeline_result result;
+	struct pipeline_job way;
+	struct image_place place;
+	struct failure f;
+
+	expect(WORKER_GRANT, NULL);
+	w->begun_usec = clock_monotonic_usec();
+	w->snapshot_fd = WORKER_FD_SNAPSHOT;
+	w->extents = (struct extent_list){
+		.items = (struct extent *)(void *)(w->memory + job->extents_at),
+		.count = job->extent_count,
+		.capacity = job->extent_capacity,
+	};
+	if (job->extent_count > job->extent_capacity)
+		leave(WORKER_EXIT_PROTOCOL);
+	way = pipeline_job_of(w);
+	run_pipeline(w, &way, &result);
+
+	fail_at(w, "worker-before-body");
+	if (image_write_body(WORKER_FD_AREA, job->area_name, &w->extents, result.stream_end, &job->meta, &w->index,
+			     w->memory + job->body_at, job->body_size, &place, &f) < 0)
+		leave_failed(w, &f);
+	fail_at(w, "worker-before-header");
+	if (image_write_header(WORKER_FD_AREA, job->area_name, &place, &f) < 0)
+		leave_failed(w, &f);
+	fill_result(w, &result, place.header_offset, place.stream_end);
+	send_or_leave(WORKER_DONE, NULL);
+}
+
+static void restore(struct worker *w)
+{
+	struct worker_job *job = w->job;
+	struct pipeline_result result;
+	struct pipeline_job way;
+	struct failure f;
+
+	expect(WORKER_OPEN, NULL);
+	fail_at(w, "worker-load-header");
+	if (image_read(WORKER_FD_AREA, job->area_name, job->header_offset, job->device_size, w->memory + job->body_at,
+		       job->body_size, &job->meta, &w->extents, &w->index, &f) < 0)
+		leave_failed(w, &f);
+	send_or_leave(WORKER_META, NULL);
+
+	expect(WORKER_LOAD, &w->snapshot_fd);
+	w->begun_usec = clock_monotonic_usec();
+	job->codec = job->meta.codec;
+	job->level = 0;
+	job->chunk_size = job->meta.chunk_size;
+	job->snapshot_pages = job->meta.snapshot_pages;
+	way = pipeline_job_of(w);
+	way.mover = (struct page_mover){.move = write_pages, .finish = finish_pages, .data = w};
+	run_pipeline(w, &way, &result);
+	fill_result(w, &result, job->header_offset, result.stored_bytes);
+	send_or_leave(WORKER_DONE, NULL);
+}
+
+static int map_memory(struct worker *w)
+{
+	struct stat st;
+	void *memory;
+
+	if (fstat(WORKER_FD_MEMORY, &st) < 0 || st.st_size < (off_t)sizeof(struct worker_job))
+		return -EINVAL;
+	memory = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, WORKER_FD_MEMORY, 0);
+	if (memory == MAP_FAILED)
+		return -errno;
+	w->memory = memory;
+	w->job = memory;
+	if (w->job->version != WORKER_PROTOCOL_VERSION || worker_check_layout(w->job, (uint64_t)st.st_size) < 0)
+		return -EPROTO;
+	return 0;
+}
+
+/* The stack that will be used is there from now on: later a page might not be had. */
+static void touch_stack(void)
+{
+	volatile uint8_t stack[STACK_TOUCHED];
+
+	for (size_t i = 0; i < sizeof(stack); i += PAGE_BYTES)
+		stack[i] = 0;
+}
+
+static void prepare(struct worker *w)
+{
+	struct worker_job *job = w->job;
+	struct failure f;
+
+	if (worker_drop(job->worker_uid, &f) < 0)
+		leave_failed(w, &f);
+	fail_at(w, "worker-start");
+	touch_stack();
+	if (!job->unlocked && mlockall(MCL_CURRENT | MCL_FUTURE) < 0) {
+		failure_set(&f, REASON_WORKER, errno, NULL, "Raise RLIMIT_MEMLOCK.", "cannot lock the worker's memory");
+		leave_failed(w, &f);
+	}
+	if (pipeline_start(&w->pipeline, w->memory + job->buffers_at, job->buffers_size, job->threads, job->writers, &f) < 0)
+		leave_failed(w, &f);
+	w->index = (struct image_index){
+		.chunks = (struct image_chunk *)(void *)(w->memory + job->index_at),
+		.capacity = job->index_capacity,
+	};
+	extent_list_init(&w->extents, (struct extent *)(void *)(w->memory + job->extents_at), job->extent_capacity);
+	if (job->sandbox && worker_sandbox(&f) < 0)
+		leave_failed(w, &f);
+	fail_at(w, "worker-ready");
+	send_or_leave(WORKER_READY, (uint64_t[4]){WORKER_PROTOCOL_VERSION});
+}
+
+int worker_main(void)
+{
+	struct worker w = {.snapshot_fd = -1};
+
+	if (map_memory(&w) < 0)
+		return WORKER_EXIT_SETUP;
+	switch ((enum worker_direction)w.job->direction) {
+	case WORKER_SAVE:
+		prepare(&w);
+		save(&w);
+		leave(WORKER_EXIT_DONE);
+	case WORKER_RESTORE:
+		prepare(&w);
+		restore(&w);
+		leave(WORKER_EXIT_DONE);
+	}
+	return WORKER_EXIT_SETUP;
+}
