@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sample.h"
+
+#include "base/fdio.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CREATED_USEC UINT64_C(1767225600000000)
+
+/* These rows are the images under tests/data: change none, add below. */
+const struct sample samples[] = {
+	{
+		.name = "lz4",
+		.codec = CODEC_LZ4,
+		.chunk_size = 64 * KIB,
+		.pages = 70, /* the last chunk is short */
+		.random_chunk = UINT32_MAX,
+		.device_pages = 28,
+		.fingerprints = 1,
+		.extents = {{8, 20}},
+	},
+	{
+		.name = "lz4-extents",
+		.codec = CODEC_LZ4,
+		.chunk_size = 64 * KIB,
+		.pages = 49,
+		.random_chunk = 1, /* stored raw */
+		.device_pages = 48,
+		.area_page = 3, /* a swap file */
+		.fingerprints = 2,
+		.platform = true,
+		.extents = {{1, 2}, {4, 1}, {7, 20}, {29, 1}, {40, 8}},
+	},
+	{
+		.name = "zstd",
+		.codec = CODEC_ZSTD,
+		.chunk_size = 128 * KIB,
+		.pages = 96,
+		.random_chunk = UINT32_MAX,
+		.device_pages = 24,
+		.platform = true,
+		.extents = {{1, 7}, {10, 14}},
+	},
+	{
+		.name = "none",
+		.codec = CODEC_NONE,
+		.chunk_size = 64 * KIB,
+		.pages = 17,
+		.random_chunk = UINT32_MAX,
+		.device_pages = 26,
+		.fingerprints = FINGERPRINTS_MAX,
+		.extents = {{2, 10}, {14, 12}},
+	},
+	{
+		.name = "dropped",
+		.codec = CODEC_LZ4,
+		.chunk_size = 256 * KIB,
+		.pages = 20,
+		.random_chunk = UINT32_MAX,
+		.device_pages = 10,
+		.fingerprints = 1,
+		.drop = MARK_DROP_BOOTED,
+		.extents = {{1, 9}},
+	},
+};
+const size_t sample_count = ARRAY_LENGTH(samples);
+
+static uint64_t mix(uint64_t z)
+{
+	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+	return z ^ z >> 31;
+}
+
+void sample_page(const struct sample *sample, uint32_t number, uint8_t page[PAGE_BYTES])
+{
+	bool random = number / (sample->chunk_size / PAGE_BYTES) == sample->random_chunk;
+	uint64_t seed = mix(number + 1) * UINT64_C(0x9e3779b97f4a7c15);
+
+	memset(page, 0, PAGE_BYTES);
+	if (!random && number % 4 == 3)
+		return; /* a page of zeros */
+	for (uint32_t i = 0; i < PAGE_BYTES; i += 8) {
+		uint64_t r = mix(seed + i);
+
+		if (!random && r % 8)
+			r = number % 4; /* seven of eight words are small numbers */
+		for (int b = 0; b < 8; b++)
+			page[i + b] = (uint8_t)(r >> (8 * b));
+	}
+}
+
+static void number_bytes(uint8_t *bytes, size_t size, uint8_t first)
+{
+	for (size_t i = 0; i < size; i++)
+		bytes[i] = (uint8_t)(first + i);
+}
+
+static void fill_meta(const struct sample *sample, struct image_meta *meta)
+{
+	*meta = (struct image_meta){
+		.created_usec = CREATED_USEC,
+		.kernel_release = "6.1.0-32-amd64",
+		.architecture = "x86_64",
+		.hostname = "sample",
+		.program_version = "0.1.0",
+		.area = {
+			.device_size = (uint64_t)sample->device_pages * PAGE_BYTES,
+			.partition_start = 1 * MIB,
+			.part_uuid = "0c0ffee0-0001-4000-8000-0123456789ab",
+			.device_id = "serial:SAMPLE-0001",
+		},
+		.area_start = (uint64_t)sample->area_page * PAGE_BYTES,
+		.platform = sample->platform,
+		.snapshot_pages = sample->pages,
+		.chunk_size = sample->chunk_size,
+		.codec = sample->codec,
+		.fingerprint_count = sample->fingerprints,
+	};
+	number_bytes(meta->id.bytes, sizeof(meta->id.bytes), 0x10);
+	number_bytes(meta->boot_id, sizeof(meta->boot_id), 0x30);
+	number_bytes(meta->machine_id, sizeof(meta->machine_id), 0x50);
+	number_bytes(meta->area.swap_uuid, sizeof(meta->area.swap_uuid), 0x70);
+	if (sample->area_page)
+		number_bytes(meta->area.filesystem_uuid, sizeof(meta->area.filesystem_uuid), 0x90);
+	for (uint32_t i = 0; i < sample->fingerprints; i++) {
+		struct fingerprint *print = &meta->fingerprints[i];
+
+		print->kind = (enum fingerprint_kind)(FINGERPRINT_EXT + i % (_FINGERPRINT_KIND_MAX - FINGERPRINT_EXT));
+		number_bytes(print->uuid, sizeof(print->uuid), (uint8_t)(0xa0 + i));
+		print->device_size = (i + 1) * GIB;
+		memcpy(print->device_id, "serial:SAMPLE-0001+2048", sizeof("serial:SAMPLE-0001+2048"));
+		memcpy(print->mount, i ? "/srv" : "/", i ? sizeof("/srv") : sizeof("/"));
+		number_bytes(print->value, sizeof(print->value), (uint8_t)(0xc0 + i));
+	}
+}
+
+/* mkswap, as far as anything here looks. */
+static int write_swap_header(const struct sample *sample, int fd)
+{
+	uint8_t page[PAGE_BYTES] = {0};
+
+	page[1024] = 1; /* version */
+	page[1028] = (uint8_t)(sample->device_pages - sample->area_page - 1);
+	number_bytes(page + 1036, 16, 0x70);
+	memcpy(page + PAGE_BYTES - MARK_SIGNATURE_BYTES, "SWAPSPACE2", MARK_SIGNATURE_BYTES);
+	return fd_pwrite_full(fd, page, sizeof(page), (uint64_t)sample->area_page * PAGE_BYTES);
+}
+
+static int write_stream(int fd, const struct extent_list *stream, uint64_t offset, const uint8_t *data, size_t size)
+{
+	while (size) {
+		uint64_t start, run;
+		int r = extent_list_locate(stream, offset, &start, &run);
+
+		if (r >= 0) {
+			run = MIN(run, size);
+			r = fd_pwrite_full(fd, data, run, start);
+		}
+		if (r < 0)
+			return r;
+		data += run;
+		offset += run;
+		size -= run;
+	}
+	return 0;
+}
+
+/* Two buffers of a chunk: pages and block; the workspace behind them. */
+static int write_chunk(const struct sample *sample, int fd, struct sample_place *place, uint64_t offset,
+		       uint8_t *memory, size_t workspace_size)
+{
+	uint32_t full = sample->chunk_size / PAGE_BYTES, first = (uint32_t)place->index.count * full;
+	uint8_t *pages = memory, *block = memory + sample->chunk_size;
+	struct image_chunk *chunk = &place->index.chunks[place->index.count++];
+	size_t stored;
+
+	*chunk = (struct image_chunk){
+		.offset = offset,
+		.size = MIN(full, sample->pages - first) * PAGE_BYTES,
+		.codec = sample->codec,
+	};
+	for (uint32_t i = 0; i < chunk->size / PAGE_BYTES; i++)
+		sample_page(sample, first + i, pages + (size_t)i * PAGE_BYTES);
+	memset(block, 0, sample->chunk_size);
+	if (sample->codec == CODEC_NONE ||
+	    codec_compress(sample->codec, 0, block + sample->chunk_size, workspace_size, pages, chunk->size, block,
+			   chunk->size - PAGE_BYTES, &stored) < 0) {
+		memcpy(block, pages, chunk->size);
+		stored = chunk->size;
+		chunk->codec = CODEC_NONE;
+	}
+	chunk->stored = (uint32_t)stored;
+	chunk->tag = checksum_of(block, stored);
+	return write_stream(fd, &place->map, offset, block, round_up(stored, PAGE_BYTES));
+}
+
+static int write_mark(const struct sample *sample, int fd, const struct sample_place *place, void *buffer,
+		      struct failure *f)
+{
+	struct mark_io io = {
+		.fd = fd,
+		.position = (uint64_t)sample->area_page * PAGE_BYTES,
+		.buffer = buffer,
+		.name = sample->name,
+	};
+	struct mark mark = {
+		.header_offset = place->image.header_offset,
+		.identity = place->meta.area,
+		.save = {.created_usec = CREATED_USEC, .save_usec = 2500000, .write_usec = 1500000,
+			 .stored_bytes = place->image.stream_end, .pages = sample->pages},
+	};
+	int r;
+
+	memcpy(mark.boot_id, place->meta.boot_id, sizeof(mark.boot_id));
+	memcpy(mark.image_id, place->meta.id.bytes, sizeof(mark.image_id));
+	r = mark_arm(&io, &mark, f);
+	if (r >= 0 && sample->drop != MARK_DROP_NONE)
+		r = mark_disarm(&io, sample->drop, f);
+	return r;
+}
+
+int sample_write(const struct sample *sample, int fd, struct sample_place *place, struct failure *f)
+{
+	size_t workspace = codec_workspace_size(sample->codec, 0, sample->chunk_size);
+	size_t body = image_body_size(SAMPLE_EXTENTS_MAX, SAMPLE_CHUNKS_MAX);
+	size_t size = round_up(2 * (size_t)sample->chunk_size + workspace + body + MARK_BUFFER_BYTES, PAGE_BYTES);
+	AUTO_FREE uint8_t *memory = aligned_alloc(PAGE_BYTES, size);
+	uint64_t offset = PAGE_BYTES;
+	int r;
+
+	if (!memory)
+		return -ENOMEM;
+	*place = (struct sample_place){0};
+	fill_meta(sample, &place->meta);
+	extent_list_init(&place->map, place->map_items, SAMPLE_EXTENTS_MAX);
+	place->index = (struct image_index){.chunks = place->chunks, .capacity = SAMPLE_CHUNKS_MAX};
+	for (size_t i = 0; i < SAMPLE_EXTENTS_MAX && sample->extents[i].length; i++)
+		extent_list_append(&place->map, sample->extents[i].start * PAGE_BYTES,
+				   sample->extents[i].length * PAGE_BYTES);
+	r = ftruncate(fd, (off_t)((uint64_t)sample->device_pages * PAGE_BYTES)) < 0 ? -errno : write_swap_header(sample, fd);
+	while (r >= 0 && place->index.count < div_up(sample->pages, sample->chunk_size / PAGE_BYTES)) {
+		r = write_chunk(sample, fd, place, offset, memory, workspace);
+		offset += round_up(place->chunks[place->index.count - 1].stored, PAGE_BYTES);
+	}
+	if (r < 0)
+		return failure_set(f, REASON_IO, -r, sample->name, NULL, "writing the sample's chunks failed");
+	r = image_write_body(fd, sample->name, &place->map, offset, &place->meta, &place->index, memory, size, &place->image, f);
+	if (r >= 0)
+		r = image_write_header(fd, sample->name, &place->image, f);
+	if (r >= 0)
+		r = write_mark(sample, fd, place, memory, f);
+	place->image.page = NULL;
+	return r;
+}

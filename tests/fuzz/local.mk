@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Each target with a main that replays its corpus; tests/fuzz/run builds them with libFuzzer instead.
+check_PROGRAMS += fuzz-image
+fuzz_image_SOURCES = tests/fuzz/fuzz-image.c tests/fuzz/replay.c
+fuzz_image_CFLAGS = $(AM_CFLAGS)
+fuzz_image_LDADD = libhibernate.a $(LIBBLKID_LIBS) $(LIBLZ4_LIBS) $(LIBZSTD_LIBS) $(LIBXXHASH_LIBS)
+EXTRA_DIST += tests/fuzz/corpus tests/fuzz/run

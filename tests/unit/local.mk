@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# One program per module; each links the library as the programs do.
+UNIT_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+UNIT_LIBS = libhibernate.a $(LIBBLKID_LIBS) $(LIBLZ4_LIBS) $(LIBZSTD_LIBS) $(LIBXXHASH_LIBS) \
+	$(LIBSECCOMP_LIBS) $(CHECK_LIBS) -lpthread
+
+check_PROGRAMS += test-base
+test_base_SOURCES = tests/unit/test-base.c
+test_base_CFLAGS = $(UNIT_CFLAGS)
+test_base_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += test-pipeline
+test_pipeline_SOURCES = tests/unit/test-pipeline.c
+test_pipeline_CFLAGS = $(UNIT_CFLAGS)
+test_pipeline_LDADD = $(UNIT_LIBS)
+
+# Runs ./hibernate-image --worker.
+check_PROGRAMS += test-worker
+test_worker_SOURCES = tests/unit/test-worker.c src/cli/worker-sandbox.c src/cli/worker-sandbox.h
+test_worker_CFLAGS = $(UNIT_CFLAGS)
+test_worker_LDADD = $(UNIT_LIBS)
+
+# Refuses memory where the library may not ask for it.
+LINK_REFUSING = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+
+check_PROGRAMS += test-snapshot
+test_snapshot_SOURCES = tests/unit/test-snapshot.c tests/unit/allocator.c tests/unit/allocator.h \
+	tests/unit/fake-kernel.c tests/unit/fake-kernel.h tests/unit/tree.c tests/unit/tree.h
+test_snapshot_CFLAGS = $(UNIT_CFLAGS)
+test_snapshot_LDFLAGS = $(LINK_REFUSING)
+test_snapshot_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += test-codec
+test_codec_SOURCES = tests/unit/test-codec.c tests/unit/allocator.c tests/unit/allocator.h
+test_codec_CFLAGS = $(UNIT_CFLAGS)
+test_codec_LDFLAGS = $(LINK_REFUSING)
+test_codec_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += test-image
+test_image_SOURCES = tests/unit/test-image.c tests/unit/allocator.c tests/unit/allocator.h \
+	tests/data/sample.c tests/data/sample.h
+test_image_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests/data
+test_image_CFLAGS = $(UNIT_CFLAGS)
+test_image_LDFLAGS = $(LINK_REFUSING) -Wl,--wrap=fdatasync
+test_image_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += test-mark
+test_mark_SOURCES = tests/unit/test-mark.c tests/unit/allocator.c tests/unit/allocator.h
+test_mark_CFLAGS = $(UNIT_CFLAGS)
+test_mark_LDFLAGS = $(LINK_REFUSING) -Wl,--wrap=pwrite,--wrap=fdatasync
+test_mark_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += test-system
+test_system_SOURCES = tests/unit/test-system.c tests/unit/tree.c tests/unit/tree.h
+test_system_CFLAGS = $(UNIT_CFLAGS)
+test_system_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += test-config
+test_config_SOURCES = tests/unit/test-config.c tests/unit/allocator.c tests/unit/allocator.h \
+	tests/unit/tree.c tests/unit/tree.h
+test_config_CFLAGS = $(UNIT_CFLAGS)
+test_config_LDFLAGS = $(LINK_REFUSING)
+test_config_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += test-area
+test_area_SOURCES = tests/unit/test-area.c tests/unit/tree.c tests/unit/tree.h
+test_area_CFLAGS = $(UNIT_CFLAGS)
+test_area_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += test-daemon
+test_daemon_SOURCES = tests/unit/test-daemon.c tests/unit/tree.c tests/unit/tree.h
+test_daemon_CFLAGS = $(UNIT_CFLAGS)
+test_daemon_LDADD = libdaemon.a $(UNIT_LIBS) $(LIBSYSTEMD_LIBS)
+check_PROGRAMS += test-fingerprint-tools
+test_fingerprint_tools_SOURCES = tests/unit/test-fingerprint-tools.c
+test_fingerprint_tools_CFLAGS = $(UNIT_CFLAGS)
+test_fingerprint_tools_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += test-fingerprint
+test_fingerprint_SOURCES = tests/unit/test-fingerprint.c tests/unit/allocator.c tests/unit/allocator.h \
+	tests/unit/tree.c tests/unit/tree.h
+test_fingerprint_CFLAGS = $(UNIT_CFLAGS)
+test_fingerprint_LDFLAGS = $(LINK_REFUSING)
+test_fingerprint_LDADD = $(UNIT_LIBS)
+
+TESTS += $(check_PROGRAMS)

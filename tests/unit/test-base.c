@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base/cursor.h"
+#include "base/extent.h"
+#include "base/failure.h"
+
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+START_TEST(reasons_have_names_and_distinct_statuses)
+{
+	for (int i = 0; i < _REASON_MAX; i++) {
+		ck_assert_ptr_nonnull(reason_name(i));
+		ck_assert_int_eq(reason_from_name(reason_name(i)), i);
+		for (int j = 0; j < i; j++)
+			ck_assert_int_ne(reason_exit_status(i), reason_exit_status(j));
+	}
+	ck_assert_ptr_null(reason_name(_REASON_MAX));
+	ck_assert_int_eq(reason_from_name("no such reason"), _REASON_INVALID);
+}
+END_TEST
+
+START_TEST(failure_text_names_object_reason_remedy)
+{
+	struct failure f = {0};
+	char text[512];
+
+	ck_assert_int_eq(failure_set(&f, REASON_IO, EIO, "/dev/\x1bvda2", "Check the disk.", "write failed at %d", 4096), -EIO);
+	failure_format(&f, text, sizeof(text));
+	ck_assert_str_eq(text, "/dev/?vda2: write failed at 4096: Input/output error. Check the disk.");
+	ck_assert(failed(&f));
+	ck_assert_int_eq(failure_set(NULL, REASON_IO, 0, NULL, NULL, "x"), -EINVAL);
+}
+END_TEST
+
+START_TEST(reader_stops_at_the_end_for_good)
+{
+	const uint8_t data[] = {1, 2, 3, 4, 5};
+	struct reader r;
+
+	reader_init(&r, data, sizeof(data));
+	ck_assert_uint_eq(get_u32(&r), 0x04030201);
+	ck_assert_uint_eq(get_u16(&r), 0);
+	ck_assert(r.overrun);
+	ck_assert_uint_eq(get_u8(&r), 0);
+	ck_assert_uint_eq(reader_left(&r), 0);
+}
+END_TEST
+
+START_TEST(strings_must_be_terminated)
+{
+	char in[4] = {'a', 'b', 'c', 'd'}, out[4];
+	struct reader r;
+
+	reader_init(&r, in, sizeof(in));
+	get_string(&r, out, sizeof(out));
+	ck_assert(r.overrun);
+	ck_assert_str_eq(out, "");
+}
+END_TEST
+
+START_TEST(writer_round_trip)
+{
+	uint8_t data[32];
+	char text[8];
+	struct writer w;
+	struct reader r;
+
+	writer_init(&w, data, sizeof(data));
+	put_u64(&w, UINT64_C(0x1122334455667788));
+	put_u16(&w, 0xabcd);
+	put_string(&w, "longer than eight", 8);
+	put_zeros(&w, 4);
+	ck_assert(!w.overrun);
+	put_bytes(&w, data, 11);
+	ck_assert(w.overrun);
+
+	reader_init(&r, data, sizeof(data));
+	ck_assert_uint_eq(get_u64(&r), UINT64_C(0x1122334455667788));
+	ck_assert_uint_eq(get_u16(&r), 0xabcd);
+	get_string(&r, text, sizeof(text));
+	ck_assert_str_eq(text, "longer ");
+	ck_assert(get_zeros(&r, 4));
+}
+END_TEST
+
+static struct extent_list list_of(struct extent *items, size_t capacity, const uint64_t (*pages)[2], size_t count)
+{
+	struct extent_list list;
+
+	extent_list_init(&list, items, capacity);
+	for (size_t i = 0; i < count; i++)
+		ck_assert_int_eq(extent_list_append(&list, pages[i][0] * PAGE_BYTES, pages[i][1] * PAGE_BYTES), 0);
+	return list;
+}
+
+START_TEST(extents_sort_merge_and_locate)
+{
+	const uint64_t pages[][2] = {{50, 1}, {10, 2}, {12, 3}, {5, 1}, {51, 4}, {4, 1}};
+	struct extent items[8];
+	struct extent_list list = list_of(items, 8, pages, ARRAY_LENGTH(pages));
+	struct extent_cursor cursor;
+	uint64_t start, run;
+
+	ck_assert_uint_eq(list.count, 5);
+	ck_assert_int_eq(extent_list_normalize(&list), 0);
+	ck_assert_uint_eq(list.count, 3);
+	ck_assert_uint_eq(extent_list_total(&list), 12 * PAGE_BYTES);
+	ck_assert(extent_list_contains(&list, 10 * PAGE_BYTES, 5 * PAGE_BYTES));
+	ck_assert(!extent_list_contains(&list, 10 * PAGE_BYTES, 6 * PAGE_BYTES));
+	ck_assert(!extent_list_contains(&list, 9 * PAGE_BYTES, PAGE_BYTES));
+
+	extent_cursor_init(&cursor, &list);
+	for (int round = 0; round < 2; round++) {
+		ck_assert_int_eq(extent_cursor_locate(&cursor, 3 * PAGE_BYTES, &start, &run), 0);
+		ck_assert_uint_eq(start, 11 * PAGE_BYTES);
+		ck_assert_uint_eq(run, 4 * PAGE_BYTES);
+		ck_assert_int_eq(extent_cursor_locate(&cursor, 11 * PAGE_BYTES, &start, &run), 0);
+		ck_assert_uint_eq(start, 54 * PAGE_BYTES);
+		ck_assert_uint_eq(run, PAGE_BYTES);
+	}
+	ck_assert_int_eq(extent_cursor_locate(&cursor, 12 * PAGE_BYTES, &start, &run), -ERANGE);
+}
+END_TEST
+
+START_TEST(extents_refuse_overlap_and_bad_input)
+{
+	const uint64_t pages[][2] = {{10, 2}, {5, 6}};
+	struct extent items[2];
+	struct extent_list list = list_of(items, 2, pages, ARRAY_LENGTH(pages));
+
+	ck_assert_int_eq(extent_list_normalize(&list), -EEXIST);
+	ck_assert_int_eq(extent_list_append(&list, 100 * PAGE_BYTES, PAGE_BYTES), -ENOSPC);
+	ck_assert_int_eq(extent_list_append(&list, 1, PAGE_BYTES), -EINVAL);
+	ck_assert_int_eq(extent_list_append(&list, 0, 0), -EINVAL);
+	ck_assert_int_eq(extent_list_append(&list, UINT64_MAX - PAGE_BYTES + 1, 2 * PAGE_BYTES), -EINVAL);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("base");
+	TCase *cases = tcase_create("base");
+	SRunner *runner = srunner_create(suite);
+	int bad;
+
+	suite_add_tcase(suite, cases);
+	tcase_add_test(cases, reasons_have_names_and_distinct_statuses);
+	tcase_add_test(cases, failure_text_names_object_reason_remedy);
+	tcase_add_test(cases, reader_stops_at_the_end_for_good);
+	tcase_add_test(cases, strings_must_be_terminated);
+	tcase_add_test(cases, writer_round_trip);
+	tcase_add_test(cases, extents_sort_merge_and_locate);
+	tcase_add_test(cases, extents_refuse_overlap_and_bad_input);
+	srunner_run_all(runner, CK_NORMAL);
+	bad = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return bad ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the daemon decides before it changes anything. */
+#include "daemon/blockers.h"
+#include "daemon/compat.h"
+#include "daemon/estimate.h"
+#include "daemon/keys.h"
+#include "daemon/log.h"
+#include "daemon/refusers.h"
+#include "daemon/session.h"
+#include "tree.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/input.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+START_TEST(boot_kernels_and_images)
+{
+	static const struct {
+		const char *image, *image_machine, *boot, *boot_machine;
+		enum reason reason;
+	} rows[] = {
+		{"6.1.0-40-amd64", "x86_64", "6.1.0-40-amd64", "x86_64", REASON_NONE},
+		{"6.1.0-40-amd64", "x86_64", "7.2.0-1-amd64", "x86_64", REASON_NONE},
+		{"6.12.3", "x86_64", "7.2.13", "x86_64", REASON_NONE},
+		{"6.5.13", "x86_64", "6.1.0", "x86_64", REASON_NONE},
+		{"6.6.0", "x86_64", "6.5.13", "x86_64", REASON_WRONG_KERNEL},
+		{"6.12.3", "x86_64", "6.1.0-40-amd64", "x86_64", REASON_WRONG_KERNEL},
+		{"7.2.13", "x86_64", "6.1.0-40-amd64", "x86_64", REASON_WRONG_KERNEL},
+		{"6.12.3", "aarch64", "6.12.4", "aarch64", REASON_NONE},
+		{"6.12.3", "riscv64", "6.12.4", "riscv64", REASON_WRONG_KERNEL},
+		{"6.12.3", "riscv64", "6.12.3", "riscv64", REASON_NONE},
+		{"6.12.3", "i686", "6.12.3", "x86_64", REASON_WRONG_MACHINE},
+	};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+		struct failure f = {0};
+		int r = compat_check(rows[i].image, rows[i].image_machine, rows[i].boot, rows[i].boot_machine, &f);
+
+		ck_assert_msg(f.reason == rows[i].reason && (r < 0) == failed(&f), "row %zu: %s, not %s", i,
+			      reason_name(f.reason), reason_name(rows[i].reason));
+		if (f.reason == REASON_WRONG_KERNEL)
+			ck_assert_ptr_nonnull(strstr(f.remedy, rows[i].image));
+	}
+}
+END_TEST
+
+#define MEMINFO                                                                                     \
+	"MemTotal:        1000000 kB\nMemFree:          400000 kB\nMemAvailable:     700000 kB\n"    \
+	"Buffers:           20000 kB\nCached:           280000 kB\nSReclaimable:     50000 kB\n"    \
+	"Shmem:             50000 kB\nSlab:             90000 kB\n"
+
+START_TEST(estimates)
+{
+	static const struct {
+		struct image_size_wish wish;
+		enum codec_id codec;
+		uint64_t free_kib;
+		uint64_t image_kib, stored_kib, least_kib;
+	} rows[] = {
+		/* in use: 1000000 - 400000 - (20000 + 280000 - 50000) - 50000 = 300000 */
+		{{.automatic = true}, CODEC_LZ4, 500000, 400000, 240000, 60000},
+		{{.automatic = true}, CODEC_LZ4, 100000, 100000, 180000, 60000},
+		{{.percent = 50}, CODEC_NONE, 500000, 500000, 500000, 300000},
+		{{.bytes = 0}, CODEC_NONE, 500000, 0, 300000, 300000},
+		{{.bytes = 900000 * KIB}, CODEC_NONE, 500000, 900000, 600000, 300000},
+	};
+	struct tree tree;
+
+	tree_init(&tree);
+	tree_write(&tree, "/proc/meminfo", MEMINFO);
+	tree_write(&tree, "/sys/power/image_size", "409600000\n");
+	for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+		struct failure f = {0};
+		struct estimate e;
+
+		ck_assert_int_eq(estimate_make(&e, &tree.sys, &rows[i].wish, rows[i].codec, rows[i].free_kib * KIB, &f), 0);
+		ck_assert_msg(e.in_use == 300000 * KIB, "row %zu: in use %llu", i, (unsigned long long)e.in_use / KIB);
+		ck_assert_msg(e.image_size / KIB == rows[i].image_kib, "row %zu: image %llu", i,
+			      (unsigned long long)e.image_size / KIB);
+		ck_assert_msg(div_up(e.stored, 100 * KIB) == rows[i].stored_kib / 100, "row %zu: stored %llu", i,
+			      (unsigned long long)e.stored / KIB);
+		ck_assert_msg(div_up(e.least, 100 * KIB) == rows[i].least_kib / 100, "row %zu: least %llu", i,
+			      (unsigned long long)e.least / KIB);
+		ck_assert_int_eq(estimate_check(&e, "/dev/x", e.least, &f), 0);
+		ck_assert_int_lt(estimate_check(&e, "/dev/x", e.least - 1, &f), 0);
+		ck_assert_int_eq(f.reason, REASON_TOO_SMALL);
+	}
+	tree_deinit(&tree);
+}
+END_TEST
+
+static void quiet_tree(struct tree *tree)
+{
+	tree_init(tree);
+	tree_write(tree, "/proc/self/mounts", "/dev/sda1 / ext4 rw 0 0\nnone /proc proc rw 0 0\nx /mnt fuse.sshfs rw 0 0\n");
+	tree_write(tree, "/proc/1/status", "Name:\tinit\nState:\tS (sleeping)\nTracerPid:\t0\nUid:\t0\n");
+	tree_write(tree, "/proc/1/comm", "init\n");
+	tree_write(tree, "/proc/1/fd/keep", "");
+}
+
+START_TEST(nothing_blocks)
+{
+	struct failure f = {0};
+	struct tree tree;
+
+	quiet_tree(&tree);
+	ck_assert_int_eq(blockers_check(&tree.sys, &f), 0);
+	/* A fanotify listener that is only told does no harm. */
+	tree_link(&tree, "/proc/1/fd/5", "anon_inode:[fanotify]");
+	tree_write(&tree, "/proc/1/fdinfo/5", "pos:\t0\nflags:\t02\nfanotify flags:0 event-flags:8000\n");
+	ck_assert_int_eq(blockers_check(&tree.sys, &f), 0);
+	tree_deinit(&tree);
+}
+END_TEST
+
+START_TEST(blockers_are_named)
+{
+	struct tree tree;
+	struct failure f = {0};
+
+	quiet_tree(&tree);
+	tree_write(&tree, "/proc/self/mounts", "zfs-fuse / fuse.zfs rw 0 0\n");
+	ck_assert_int_lt(blockers_check(&tree.sys, &f), 0);
+	ck_assert_int_eq(f.reason, REASON_BLOCKED);
+	ck_assert_str_eq(f.object, "zfs-fuse");
+	tree_deinit(&tree);
+
+	quiet_tree(&tree);
+	tree_write(&tree, "/proc/77/status", "Name:\tvi\nTracerPid:\t42\n");
+	tree_write(&tree, "/proc/77/comm", "vi\n");
+	ck_assert_int_lt(blockers_check(&tree.sys, &f), 0);
+	ck_assert_str_eq(f.object, "process 77 (vi)");
+	ck_assert_ptr_nonnull(strstr(f.text, "42"));
+	tree_deinit(&tree);
+
+	quiet_tree(&tree);
+	tree_link(&tree, "/proc/1/fd/5", "anon_inode:[fanotify]");
+	tree_write(&tree, "/proc/1/fdinfo/5", "pos:\t0\nfanotify flags:4 event-flags:8000\n");
+	ck_assert_int_lt(blockers_check(&tree.sys, &f), 0);
+	ck_assert_str_eq(f.object, "process 1 (init)");
+	tree_deinit(&tree);
+}
+END_TEST
+
+START_TEST(refusing_tasks_are_read_from_the_log)
+{
+	char name[16];
+	int pid = 0;
+
+	ck_assert(refusers_parse("6,901,4242,-;task:dd              state:D stack:0     pid:123   tgid:123   ppid:1\n", name, &pid));
+	ck_assert_str_eq(name, "dd");
+	ck_assert_int_eq(pid, 123);
+	ck_assert(refusers_parse("6,9,4,-;task:a b             state:D stack:13320 pid:  77 ppid:   1 flags:0x4\n", name, &pid));
+	ck_assert_str_eq(name, "a b");
+	ck_assert_int_eq(pid, 77);
+	ck_assert(!refusers_parse("6,9,4,-;a task:x state:D pid:1\n", name, &pid));
+	ck_assert(!refusers_parse("6,9,4,-;task:x\n", name, &pid));
+	ck_assert(!refusers_parse("no record", name, &pid));
+}
+END_TEST
+
+START_TEST(only_a_lone_escape_aborts)
+{
+	static const struct {
+		const char *typed;
+		bool aborts;
+	} rows[] = {
+		{"", false},       {"abc\r\n", false}, {"\x1b[A", false},  {"\x1bOP", false},
+		{"\x1b", true},    {"x\x1b", true},     {"\x1b\x1b[A", true}, {"\x1b[A\x1b", true},
+	};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+		struct keys keys = {.signals = -1, .esc = true};
+		int ends[2];
+
+		ck_assert_int_eq(pipe2(ends, O_NONBLOCK), 0);
+		keys.console = ends[0];
+		ck_assert_int_eq(write(ends[1], rows[i].typed, strlen(rows[i].typed)), (ssize_t)strlen(rows[i].typed));
+		ck_assert_msg(keys_aborted(&keys) == rows[i].aborts, "row %zu", i);
+		ck_assert_msg(keys_aborted(&keys) == rows[i].aborts, "row %zu: not sticky", i);
+		if (rows[i].aborts)
+			ck_assert_str_eq(keys.by, "the Esc key");
+		close(ends[0]);
+		close(ends[1]);
+	}
+}
+END_TEST
+
+START_TEST(input_devices_abort)
+{
+	static const struct {
+		struct input_event event;
+		bool esc, power, aborts;
+	} rows[] = {
+		{{.type = EV_KEY, .code = KEY_POWER, .value = 1}, true, true, true},
+		{{.type = EV_KEY, .code = KEY_POWER, .value = 0}, true, true, false}, /* let go */
+		{{.type = EV_KEY, .code = KEY_POWER, .value = 1}, true, false, false},
+		{{.type = EV_KEY, .code = KEY_ESC, .value = 1}, true, false, true},
+		{{.type = EV_KEY, .code = KEY_ESC, .value = 1}, false, true, false},
+		{{.type = EV_REL, .code = KEY_ESC, .value = 1}, true, true, false},
+	};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+		struct keys keys = {.signals = -1, .console = -1, .esc = rows[i].esc, .power = rows[i].power, .device_count = 1};
+		int ends[2];
+
+		ck_assert_int_eq(pipe2(ends, O_NONBLOCK), 0);
+		keys.devices[0] = ends[0];
+		ck_assert_int_eq(write(ends[1], &rows[i].event, sizeof(rows[i].event)), sizeof(rows[i].event));
+		ck_assert_msg(keys_aborted(&keys) == rows[i].aborts, "row %zu", i);
+		close(ends[0]);
+		close(ends[1]);
+	}
+}
+END_TEST
+
+START_TEST(signals_wait_to_be_looked_at)
+{
+	struct keys keys;
+
+	ck_assert_int_eq(keys_init(&keys), 0);
+	ck_assert(!keys_aborted(&keys));
+	kill(getpid(), SIGTERM);
+	ck_assert(keys_aborted(&keys));
+	ck_assert_str_eq(keys.by, "SIGTERM");
+	keys_deinit(&keys);
+}
+END_TEST
+
+START_TEST(lines_are_held_back_while_frozen)
+{
+	struct log *log = calloc(1, sizeof(*log));
+	char text[256] = "";
+	int ends[2], saved = dup(STDERR_FILENO);
+
+	log->kmsg = -1;
+	ck_assert_int_eq(pipe2(ends, O_NONBLOCK), 0);
+	dup2(ends[1], STDERR_FILENO);
+	log_hold(log);
+	log_line(log, LOG_LEVEL_INFO, "one %d", 1);
+	log_line(log, LOG_LEVEL_ERROR, "two");
+	ck_assert_int_lt(read(ends[0], text, sizeof(text) - 1), 0);
+	log_release(log);
+	ck_assert_int_gt(read(ends[0], text, sizeof(text) - 1), 0);
+	ck_assert_str_eq(text, "hibernated: one 1\nhibernated: two\n");
+	log_hold(log);
+	for (int i = 0; i < 4000; i++)
+		log_line(log, LOG_LEVEL_INFO, "a line that fills the ring, again and again");
+	ck_assert(log->lost);
+	ck_assert_uint_le(log->used, sizeof(log->ring));
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	close(ends[0]);
+	close(ends[1]);
+	free(log);
+}
+END_TEST
+
+START_TEST(kinds_have_names)
+{
+	for (int i = 0; i < _SESSION_KIND_MAX; i++)
+		ck_assert_int_eq(session_kind_from_name(session_kind_name(i)), i);
+	ck_assert_int_eq(session_kind_from_name("sleep"), _SESSION_KIND_INVALID);
+	ck_assert_ptr_null(session_kind_name(_SESSION_KIND_MAX));
+	for (int i = 0; i < _OUTCOME_MAX; i++)
+		ck_assert_ptr_nonnull(session_outcome_name(i));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("daemon");
+	TCase *cases = tcase_create("decide");
+	SRunner *runner = srunner_create(suite);
+	int bad;
+
+	suite_add_tcase(suite, cases);
+	tcase_add_test(cases, boot_kernels_and_images);
+	tcase_add_test(cases, estimates);
+	tcase_add_test(cases, nothing_blocks);
+	tcase_add_test(cases, blockers_are_named);
+	tcase_add_test(cases, refusing_tasks_are_read_from_the_log);
+	tcase_add_test(cases, only_a_lone_escape_aborts);
+	tcase_add_test(cases, input_devices_abort);
+	tcase_add_test(cases, signals_wait_to_be_looked_at);
+	tcase_add_test(cases, lines_are_held_back_while_frozen);
+	tcase_add_test(cases, kinds_have_names);
+	srunner_run_all(runner, CK_NORMAL);
+	bad = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return bad ? EXIT_FAILURE : EXIT_SUCCESS;
+}

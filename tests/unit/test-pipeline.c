@@ -1,0 +1,604 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The pipeline with a snapshot and an area made of plain memory: every combination of codec,
+ * threads, chunk size and content comes back as it was, and every error stops it in time.
+ */
+#include "base/clock.h"
+#include "base/fdio.h"
+#include "pipeline/pipeline.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define EXTENTS_MAX 4096
+#define CHUNKS_MAX 1024
+#define DAMAGED_CHUNKS 40
+
+enum content { ZEROS, TEXT, NOISE, MIXED };
+
+/* One side of a pretended /dev/snapshot. */
+struct snapshot {
+	uint8_t *pages;
+	uint64_t count;
+	uint64_t at;
+	size_t most;      /* pages a call */
+	uint64_t fail_at; /* page whose move gives -EIO */
+	unsigned int finished;
+};
+
+struct bench {
+	struct snapshot from, to;
+	int area;
+	struct extent extents[EXTENTS_MAX];
+	struct extent_list list;
+	struct image_chunk chunks[CHUNKS_MAX];
+	struct image_index index;
+	struct pipeline_job job;
+	struct pipeline_result saved, loaded;
+	struct failure failure;
+	unsigned int threads, writers;
+	size_t region_size;
+};
+
+static ssize_t give_pages(void *data, void *buffer, size_t pages)
+{
+	struct snapshot *s = data;
+	size_t n = MIN(MIN(pages, s->most), s->count - s->at);
+
+	if (s->fail_at >= s->at && s->fail_at < s->at + n)
+		return -EIO;
+	memcpy(buffer, s->pages + s->at * PAGE_BYTES, n * PAGE_BYTES);
+	s->at += n;
+	return (ssize_t)n;
+}
+
+static ssize_t accept_pages(void *data, void *buffer, size_t pages)
+{
+	struct snapshot *s = data;
+	size_t n = MIN(MIN(pages, s->most), s->count - s->at);
+
+	if (s->fail_at >= s->at && s->fail_at < s->at + n)
+		return -EIO;
+	memcpy(s->pages + s->at * PAGE_BYTES, buffer, n * PAGE_BYTES);
+	s->at += n;
+	return (ssize_t)n;
+}
+
+static int accept_end(void *data)
+{
+	((struct snapshot *)data)->finished++;
+	return 0;
+}
+
+static void fill(uint8_t *bytes, size_t size, enum content content)
+{
+	uint64_t state = 88172645463325252u;
+
+	for (size_t at = 0; at < size; at += 8) {
+		bool noise = content == NOISE || (content == MIXED && at / 65536 % 3 == 0);
+		uint64_t word;
+
+		state ^= state << 13;
+		state ^= state >> 7;
+		state ^= state << 17;
+		word = content == ZEROS ? 0 : noise ? state : at / 512 + (state & 0xff);
+		memcpy(bytes + at, &word, sizeof(word));
+	}
+}
+
+/* An area of @pages in runs of 1, 2, 3 ... pages with holes between them, in an order that is not the device's. */
+static void lay_extents(struct bench *b, uint64_t pages)
+{
+	uint64_t start = 7, length = 1;
+
+	extent_list_init(&b->list, b->extents, EXTENTS_MAX);
+	while (pages) {
+		length = MIN(length, pages);
+		ck_assert_int_eq(extent_list_append(&b->list, start * PAGE_BYTES, length * PAGE_BYTES), 0);
+		pages -= length;
+		start += length + 1 + length % 3;
+		length += 1 + length / 8;
+	}
+	for (size_t i = 0; i + 1 < b->list.count; i += 2) {
+		struct extent swapped = b->extents[i];
+
+		b->extents[i] = b->extents[i + 1];
+		b->extents[i + 1] = swapped;
+	}
+}
+
+static struct bench *bench_new(uint64_t pages, enum content content, enum codec_id codec, uint32_t chunk_size)
+{
+	struct bench *b = calloc(1, sizeof(*b));
+
+	b->from = (struct snapshot){.pages = malloc(pages * PAGE_BYTES + 1), .count = pages, .most = 64, .fail_at = UINT64_MAX};
+	b->to = (struct snapshot){.pages = calloc(pages + 1, PAGE_BYTES), .count = pages, .most = 64, .fail_at = UINT64_MAX};
+	fill(b->from.pages, pages * PAGE_BYTES, content);
+	b->area = memfd_create("area", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	ck_assert_int_ge(b->area, 0);
+	lay_extents(b, pages + 4);
+	b->index = (struct image_index){.chunks = b->chunks, .capacity = CHUNKS_MAX};
+	b->threads = 2;
+	b->writers = 2;
+	b->job = (struct pipeline_job){
+		.codec = codec,
+		.chunk_size = chunk_size,
+		.area_fd = b->area,
+		.area_name = "/dev/area",
+		.extents = &b->list,
+		.stream_offset = PAGE_BYTES,
+		.stream_limit = extent_list_total(&b->list),
+		.pages = pages,
+		.index = &b->index,
+	};
+	return b;
+}
+
+static void bench_free(struct bench *b)
+{
+	fd_close(b->area);
+	free(b->from.pages);
+	free(b->to.pages);
+	free(b);
+}
+
+static int run(struct bench *b, bool load, struct pipeline_result *result)
+{
+	size_t size = b->region_size ? b->region_size : pipeline_region_least(b->job.codec, 0, b->job.chunk_size, b->threads) +
+		6 * (size_t)b->job.chunk_size;
+	void *region = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct pipeline *p;
+	int r;
+
+	ck_assert_ptr_ne(region, MAP_FAILED);
+	b->job.load = load;
+	b->job.mover = load ? (struct page_mover){.move = accept_pages, .finish = accept_end, .data = &b->to} :
+			      (struct page_mover){.move = give_pages, .data = &b->from};
+	ck_assert_int_eq(pipeline_start(&p, region, size, b->threads, b->writers, &b->failure), 0);
+	r = pipeline_begin(p, &b->job, &b->failure);
+	if (r < 0) {
+		pipeline_end(p, NULL, NULL);
+	} else {
+		struct pollfd done = {.fd = pipeline_done_fd(p), .events = POLLIN};
+
+		ck_assert_int_eq(poll(&done, 1, 20000), 1);
+		r = pipeline_end(p, result, &b->failure);
+	}
+	munmap(region, size);
+	return r;
+}
+
+static void expect_round_trip(struct bench *b)
+{
+	struct failure *f = &b->failure;
+
+	ck_assert_msg(run(b, false, &b->saved) == 0, "save: %s: %s", f->object, f->text);
+	ck_assert_uint_eq(b->saved.pages, b->from.count);
+	ck_assert_uint_eq(b->saved.chunks, b->index.count);
+	ck_assert_uint_eq(b->saved.stream_end, b->job.stream_offset + b->saved.stored_bytes);
+	ck_assert_msg(run(b, true, &b->loaded) == 0, "load: %s: %s", f->object, f->text);
+	ck_assert_uint_eq(b->loaded.pages, b->from.count);
+	ck_assert_uint_eq(b->loaded.stored_bytes, b->saved.stored_bytes);
+	ck_assert_uint_eq(b->loaded.raw_chunks, b->saved.raw_chunks);
+	ck_assert_uint_eq(b->to.finished, 1);
+	ck_assert_int_eq(memcmp(b->from.pages, b->to.pages, b->from.count * PAGE_BYTES), 0);
+}
+
+static const struct {
+	uint64_t pages;
+	uint32_t chunk_size;
+	unsigned int threads, writers;
+	enum content content;
+} trips[] = {
+	{0, 65536, 1, 1, ZEROS},
+	{1, 65536, 1, 1, TEXT},
+	{1, 4096, 2, 1, ZEROS},
+	{15, 65536, 4, 2, TEXT},
+	{16, 65536, 3, 1, MIXED},
+	{17, 65536, 1, 2, NOISE},
+	{1000, 65536, 1, 1, MIXED},
+	{1000, 65536, 4, 4, MIXED},
+	{1024, 262144, 2, 2, TEXT},
+	{777, 4096, 4, 3, NOISE},
+	{3001, 262144, 3, 2, MIXED},
+	{2048, 1048576, 4, 1, ZEROS},
+};
+
+START_TEST(what_is_saved_is_loaded)
+{
+	for (int codec = 0; codec < _CODEC_MAX; codec++) {
+		struct bench *b;
+
+		if (!codec_available((enum codec_id)codec))
+			continue;
+		b = bench_new(trips[_i].pages, trips[_i].content, (enum codec_id)codec, trips[_i].chunk_size);
+		b->threads = trips[_i].threads;
+		b->writers = trips[_i].writers;
+		expect_round_trip(b);
+		if (codec == CODEC_NONE)
+			ck_assert_uint_eq(b->saved.stored_bytes, b->from.count * PAGE_BYTES);
+		bench_free(b);
+	}
+}
+END_TEST
+
+START_TEST(least_memory_is_enough)
+{
+	for (unsigned int threads = 1; threads <= 4; threads++) {
+		struct bench *b = bench_new(500, MIXED, CODEC_LZ4, 65536);
+
+		b->threads = threads;
+		b->region_size = pipeline_region_least(CODEC_LZ4, 0, 65536, threads);
+		expect_round_trip(b);
+		bench_free(b);
+	}
+}
+END_TEST
+
+START_TEST(too_little_memory_is_refused)
+{
+	struct bench *b = bench_new(500, MIXED, CODEC_LZ4, 65536);
+
+	b->region_size = pipeline_region_least(CODEC_LZ4, 0, 65536, 2) - 65536;
+	ck_assert_int_eq(run(b, false, &b->saved), -ENOMEM);
+	ck_assert_int_eq(b->failure.reason, REASON_INTERNAL);
+	bench_free(b);
+}
+END_TEST
+
+START_TEST(noise_is_stored_raw_and_text_shrinks)
+{
+	struct bench *b = bench_new(1000, NOISE, CODEC_LZ4, 65536);
+
+	expect_round_trip(b);
+	ck_assert_uint_eq(b->saved.raw_chunks, b->saved.chunks);
+	ck_assert_uint_eq(b->saved.stored_bytes, 1000 * PAGE_BYTES);
+	bench_free(b);
+
+	b = bench_new(1000, TEXT, CODEC_LZ4, 65536);
+	expect_round_trip(b);
+	ck_assert_uint_eq(b->saved.raw_chunks, 0);
+	ck_assert_uint_lt(b->saved.stored_bytes, 700 * PAGE_BYTES);
+	bench_free(b);
+}
+END_TEST
+
+START_TEST(the_image_does_not_depend_on_the_threads)
+{
+	struct bench *one = bench_new(1500, MIXED, CODEC_LZ4, 65536), *four = bench_new(1500, MIXED, CODEC_LZ4, 65536);
+	off_t size;
+	void *a, *b;
+
+	one->threads = one->writers = 1;
+	four->threads = four->writers = 4;
+	expect_round_trip(one);
+	expect_round_trip(four);
+	size = lseek(one->area, 0, SEEK_END);
+	ck_assert_int_eq(size, lseek(four->area, 0, SEEK_END));
+	a = mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, one->area, 0);
+	b = mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, four->area, 0);
+	ck_assert_int_eq(memcmp(a, b, (size_t)size), 0);
+	ck_assert_int_eq(memcmp(one->chunks, four->chunks, one->index.count * sizeof(one->chunks[0])), 0);
+	munmap(a, (size_t)size);
+	munmap(b, (size_t)size);
+	bench_free(one);
+	bench_free(four);
+}
+END_TEST
+
+START_TEST(nothing_outside_the_extents_is_written)
+{
+	struct bench *b = bench_new(1000, NOISE, CODEC_LZ4, 65536);
+	struct extent_list sorted = b->list;
+	struct extent copy[EXTENTS_MAX];
+	uint8_t page[PAGE_BYTES];
+	off_t size;
+
+	expect_round_trip(b);
+	memcpy(copy, b->extents, sizeof(copy));
+	sorted.items = copy;
+	ck_assert_int_eq(extent_list_normalize(&sorted), 0);
+	size = lseek(b->area, 0, SEEK_END);
+	for (off_t at = 0; at < size; at += PAGE_BYTES) {
+		if (extent_list_contains(&sorted, (uint64_t)at, PAGE_BYTES))
+			continue;
+		ck_assert_int_eq(fd_pread_full(b->area, page, sizeof(page), (uint64_t)at), 0);
+		for (size_t i = 0; i < sizeof(page); i++)
+			ck_assert_msg(page[i] == 0, "byte %lld", (long long)at);
+	}
+	bench_free(b);
+}
+END_TEST
+
+START_TEST(an_area_that_fills_up_says_so)
+{
+	struct bench *b = bench_new(1000, NOISE, CODEC_LZ4, 65536);
+
+	b->job.stream_limit = 600 * PAGE_BYTES;
+	ck_assert_int_eq(run(b, false, &b->saved), -ENOSPC);
+	ck_assert_int_eq(b->failure.reason, REASON_TOO_SMALL);
+	ck_assert_str_eq(b->failure.object, "/dev/area");
+	ck_assert_ptr_nonnull(strstr(b->failure.text, "592 of 1000 pages"));
+	bench_free(b);
+}
+END_TEST
+
+START_TEST(a_read_error_stops_the_save)
+{
+	struct bench *b = bench_new(1000, TEXT, CODEC_LZ4, 65536);
+
+	b->from.fail_at = 500;
+	ck_assert_int_eq(run(b, false, &b->saved), -EIO);
+	ck_assert_int_eq(b->failure.reason, REASON_SNAPSHOT);
+	ck_assert_str_eq(b->failure.object, "/dev/snapshot");
+	bench_free(b);
+}
+END_TEST
+
+START_TEST(a_snapshot_of_another_length_is_an_error)
+{
+	const int differences[] = {-17, -1, 1, 17};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(differences); i++) {
+		struct bench *b = bench_new(160, TEXT, CODEC_LZ4, 65536);
+
+		b->job.pages = (uint64_t)(160 + differences[i]);
+		ck_assert_int_eq(run(b, false, &b->saved), -EIO);
+		ck_assert_int_eq(b->failure.reason, REASON_SNAPSHOT);
+		bench_free(b);
+	}
+}
+END_TEST
+
+START_TEST(a_write_error_stops_the_save)
+{
+	struct bench *b = bench_new(1000, NOISE, CODEC_LZ4, 65536);
+
+	ck_assert_int_eq(ftruncate(b->area, 500 * PAGE_BYTES), 0);
+	ck_assert_int_eq(fcntl(b->area, F_ADD_SEALS, F_SEAL_GROW), 0);
+	ck_assert_int_lt(run(b, false, &b->saved), 0);
+	ck_assert_int_eq(b->failure.reason, REASON_IO);
+	ck_assert_str_eq(b->failure.object, "/dev/area");
+	bench_free(b);
+}
+END_TEST
+
+START_TEST(a_device_that_ends_early_stops_the_load)
+{
+	struct bench *b = bench_new(1000, NOISE, CODEC_LZ4, 65536);
+
+	ck_assert_int_eq(run(b, false, &b->saved), 0);
+	ck_assert_int_eq(ftruncate(b->area, 300 * PAGE_BYTES), 0);
+	ck_assert_int_eq(run(b, true, &b->loaded), -EIO);
+	ck_assert_int_eq(b->failure.reason, REASON_IO);
+	ck_assert_uint_eq(b->to.finished, 0);
+	bench_free(b);
+}
+END_TEST
+
+START_TEST(a_kernel_that_takes_no_more_stops_the_load)
+{
+	struct bench *b = bench_new(1000, TEXT, CODEC_LZ4, 65536);
+
+	ck_assert_int_eq(run(b, false, &b->saved), 0);
+	b->to.fail_at = 400;
+	ck_assert_int_eq(run(b, true, &b->loaded), -EIO);
+	ck_assert_int_eq(b->failure.reason, REASON_RESTORE_REFUSED);
+	ck_assert_uint_eq(b->to.finished, 0);
+	b->to.fail_at = UINT64_MAX;
+	b->to.count = 700; /* then move() answers 0 */
+	b->to.at = 0;
+	ck_assert_int_eq(run(b, true, &b->loaded), -EIO);
+	bench_free(b);
+}
+END_TEST
+
+/*
+ * One flipped bit in chunk _i, wherever it lies: earlier chunks may have been handed over, this one never. With
+ * one codec thread the readers get ahead of it, so that the later chunks are verified by them.
+ */
+START_TEST(a_damaged_chunk_never_reaches_the_kernel)
+{
+	struct bench *b = bench_new(DAMAGED_CHUNKS * 16, MIXED, CODEC_LZ4, 65536);
+	const struct image_chunk *chunk = &b->chunks[_i];
+	uint64_t place, left;
+	uint8_t byte;
+
+	b->threads = 1;
+	b->region_size = 4 * MIB;
+	ck_assert_int_eq(run(b, false, &b->saved), 0);
+	ck_assert_int_eq(extent_list_locate(&b->list, chunk->offset + chunk->stored - 1, &place, &left), 0);
+	ck_assert_int_eq(fd_pread_full(b->area, &byte, 1, place), 0);
+	byte ^= 0x10;
+	ck_assert_int_eq(fd_pwrite_full(b->area, &byte, 1, place), 0);
+
+	ck_assert_int_eq(run(b, true, &b->loaded), -EBADMSG);
+	ck_assert_int_eq(b->failure.reason, REASON_IMAGE_DAMAGED);
+	ck_assert_uint_le(b->to.at, (uint64_t)_i * 16);
+	ck_assert_uint_eq(b->to.finished, 0);
+	bench_free(b);
+}
+END_TEST
+
+/* A block that is whole by its checksum but decodes to nothing good, as a hostile writer can make it. */
+START_TEST(a_block_that_does_not_decode_is_refused)
+{
+	struct bench *b = bench_new(160, TEXT, CODEC_LZ4, 65536);
+	struct image_chunk *chunk = &b->chunks[3];
+	uint8_t noise[65536];
+
+	ck_assert_int_eq(run(b, false, &b->saved), 0);
+	ck_assert_int_eq(chunk->codec, CODEC_LZ4);
+	fill(noise, sizeof(noise), NOISE);
+	memset(noise, 0xff, 64);
+	for (uint32_t at = 0; at < chunk->stored; at += PAGE_BYTES) {
+		uint64_t place, left;
+
+		ck_assert_int_eq(extent_list_locate(&b->list, chunk->offset + at, &place, &left), 0);
+		ck_assert_int_eq(fd_pwrite_full(b->area, noise + at, PAGE_BYTES, place), 0);
+	}
+	chunk->tag = checksum_of(noise, chunk->stored);
+	ck_assert_int_eq(run(b, true, &b->loaded), -EBADMSG);
+	ck_assert_int_eq(b->failure.reason, REASON_IMAGE_DAMAGED);
+	ck_assert_uint_le(b->to.at, 3 * 16);
+	bench_free(b);
+}
+END_TEST
+
+static void too_long(struct image_chunk *c) { c->stored = c->size + 1; }
+static void same_length(struct image_chunk *c) { c->stored = c->size; }
+static void empty(struct image_chunk *c) { c->stored = 0; }
+static void larger_than_a_chunk(struct image_chunk *c) { c->size += PAGE_BYTES; }
+static void part_of_a_page(struct image_chunk *c) { c->size -= 1; }
+static void no_pages(struct image_chunk *c) { c->size = 0; }
+static void short_in_the_middle(struct image_chunk *c) { c->size -= PAGE_BYTES; }
+static void unaligned(struct image_chunk *c) { c->offset += 512; }
+static void far_away(struct image_chunk *c) { c->offset = UINT64_C(1) << 40; }
+static void wrapping(struct image_chunk *c) { c->offset = UINT64_MAX - PAGE_BYTES + 1; }
+static void other_codec(struct image_chunk *c) { c->codec = CODEC_ZSTD; }
+static void raw_of_other_length(struct image_chunk *c) { c->codec = CODEC_NONE; }
+
+static void (*const lies[])(struct image_chunk *) = {
+	too_long, same_length, empty, larger_than_a_chunk, part_of_a_page, no_pages, short_in_the_middle,
+	unaligned, far_away, wrapping, other_codec, raw_of_other_length,
+};
+
+START_TEST(an_index_that_lies_is_refused_before_anything_is_read)
+{
+	struct bench *b = bench_new(160, TEXT, CODEC_LZ4, 65536);
+
+	ck_assert_int_eq(run(b, false, &b->saved), 0);
+	lies[_i](&b->chunks[4]);
+	ck_assert_int_eq(run(b, true, &b->loaded), -EBADMSG);
+	ck_assert_int_eq(b->failure.reason, REASON_IMAGE_DAMAGED);
+	ck_assert_ptr_nonnull(strstr(b->failure.text, "index entry of chunk 4"));
+	ck_assert_uint_eq(b->to.at, 0);
+	bench_free(b);
+}
+END_TEST
+
+START_TEST(an_index_of_another_page_count_is_refused)
+{
+	struct bench *b = bench_new(160, TEXT, CODEC_LZ4, 65536);
+
+	ck_assert_int_eq(run(b, false, &b->saved), 0);
+	b->job.pages = 161;
+	ck_assert_int_eq(run(b, true, &b->loaded), -EBADMSG);
+	b->job.pages = 160;
+	b->index.count--;
+	ck_assert_int_eq(run(b, true, &b->loaded), -EBADMSG);
+	bench_free(b);
+}
+END_TEST
+
+START_TEST(a_pipeline_can_be_ended_unused)
+{
+	void *region = aligned_alloc(PAGE_BYTES, MIB);
+	struct pipeline *p;
+	struct failure f;
+
+	ck_assert_int_eq(pipeline_start(&p, region, MIB, 4, 4, &f), 0);
+	ck_assert_int_eq(pipeline_failure(p, &f), 0);
+	ck_assert_int_eq(pipeline_end(p, NULL, &f), -ECANCELED);
+	ck_assert_int_eq(pipeline_start(&p, region, 100, 1, 1, &f), -EINVAL);
+	ck_assert_int_eq(pipeline_start(&p, region, MIB, 0, 1, &f), -EINVAL);
+	free(region);
+}
+END_TEST
+
+static ssize_t give_for_ever(void *data, void *buffer, size_t pages)
+{
+	(void)data;
+	memset(buffer, 1, pages * PAGE_BYTES);
+	clock_sleep_usec(1000);
+	return (ssize_t)MIN(pages, (size_t)1);
+}
+
+START_TEST(cancelling_stops_within_bounds)
+{
+	struct bench *b = bench_new(1, TEXT, CODEC_LZ4, 65536);
+	size_t size = 4 * MIB;
+	void *region = aligned_alloc(PAGE_BYTES, size);
+	struct pipeline *p;
+	uint64_t since;
+
+	b->job.pages = 16000;
+	b->job.mover = (struct page_mover){.move = give_for_ever};
+	ck_assert_int_eq(pipeline_start(&p, region, size, 2, 2, &b->failure), 0);
+	ck_assert_int_eq(pipeline_begin(p, &b->job, &b->failure), 0);
+	clock_sleep_usec(20000);
+	since = clock_monotonic_usec();
+	pipeline_cancel(p);
+	ck_assert_int_eq(pipeline_failure(p, &b->failure), -ECANCELED);
+	ck_assert_int_eq(b->failure.reason, REASON_ABORTED);
+	ck_assert_int_eq(pipeline_end(p, &b->saved, &b->failure), -ECANCELED);
+	ck_assert_uint_lt(clock_monotonic_usec() - since, USEC_PER_SEC);
+	free(region);
+	bench_free(b);
+}
+END_TEST
+
+#if ENABLE_FAILPOINTS
+static const char *const points[] = {"worker-page", "worker-write", "worker-load-page"};
+
+START_TEST(failpoints_stop_the_pipeline)
+{
+	struct bench *b = bench_new(1000, NOISE, CODEC_LZ4, 65536);
+	struct failpoints set;
+	char text[64];
+	int r;
+
+	snprintf(text, sizeof(text), "%s error:5 2", points[_i]);
+	ck_assert_int_eq(failpoints_parse(&set, text), 0);
+	b->job.failpoints = &set;
+	r = run(b, false, &b->saved);
+	if (!r)
+		r = run(b, true, &b->loaded);
+	ck_assert_int_eq(r, -EIO);
+	ck_assert_ptr_nonnull(strstr(b->failure.text, points[_i]));
+	bench_free(b);
+}
+END_TEST
+#endif
+
+int main(void)
+{
+	Suite *suite = suite_create("pipeline");
+	TCase *cases = tcase_create("pipeline");
+	SRunner *runner = srunner_create(suite);
+	int bad;
+
+	suite_add_tcase(suite, cases);
+	tcase_set_timeout(cases, 60);
+	tcase_add_loop_test(cases, what_is_saved_is_loaded, 0, ARRAY_LENGTH(trips));
+	tcase_add_test(cases, least_memory_is_enough);
+	tcase_add_test(cases, too_little_memory_is_refused);
+	tcase_add_test(cases, noise_is_stored_raw_and_text_shrinks);
+	tcase_add_test(cases, the_image_does_not_depend_on_the_threads);
+	tcase_add_test(cases, nothing_outside_the_extents_is_written);
+	tcase_add_test(cases, an_area_that_fills_up_says_so);
+	tcase_add_test(cases, a_read_error_stops_the_save);
+	tcase_add_test(cases, a_snapshot_of_another_length_is_an_error);
+	tcase_add_test(cases, a_write_error_stops_the_save);
+	tcase_add_test(cases, a_device_that_ends_early_stops_the_load);
+	tcase_add_test(cases, a_kernel_that_takes_no_more_stops_the_load);
+	tcase_add_loop_test(cases, a_damaged_chunk_never_reaches_the_kernel, 0, DAMAGED_CHUNKS);
+	tcase_add_test(cases, a_block_that_does_not_decode_is_refused);
+	tcase_add_loop_test(cases, an_index_that_lies_is_refused_before_anything_is_read, 0, ARRAY_LENGTH(lies));
+	tcase_add_test(cases, an_index_of_another_page_count_is_refused);
+	tcase_add_test(cases, a_pipeline_can_be_ended_unused);
+	tcase_add_test(cases, cancelling_stops_within_bounds);
+#if ENABLE_FAILPOINTS
+	tcase_add_loop_test(cases, failpoints_stop_the_pipeline, 0, ARRAY_LENGTH(points));
+#endif
+	srunner_run_all(runner, CK_NORMAL);
+	bad = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return bad ? EXIT_FAILURE : EXIT_SUCCESS;
+}
