@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Kills, errors and aborts: the machine must run as before, and no mark may outlive its image."""
+from harness import ours
+from harness.cases import case
+from harness.machine import Proof, expect
+
+STEPS = ("decide", "sync", "prepare", "freeze", "guard", "set-area", "start-worker", "create-image", "slots",
+         "write", "commit", "leave")
+# At the commit point the worker has done its work; whether it lives does not matter any more.
+WITH_WORKER = ("create-image", "slots", "write", "write-progress")
+ANY = tuple(ours.STATUS)
+
+
+def _machine(bench, swap=None, **hardware):
+    swap = swap or bench.swap()
+    hardware.setdefault("files", {ours.CONF: ours.conf()})
+    machine = bench.machine([swap], "failpoints", **hardware).boot()
+    machine.sh("swapon /dev/vda1; hibernated > /run/hibernated.log 2>&1 & sleep 1")
+    return machine, swap, Proof(machine, memory=24 << 20)
+
+
+def _after(machine, proof, what):
+    """The machine is as before: witnesses, signature, no process of ours left behind, the daemon answers."""
+    try:
+        now = proof.check()
+        ours.check_left_clean(machine)
+        machine.sh("hibernatectl status > /dev/null")
+        machine.sh("for i in 1 2 3 4 5 6 7 8 9 10; do pidof hibernate-image > /dev/null || exit 0; sleep 0.1; done; exit 1")
+    except Exception as error:
+        raise type(error)(f"{what}: {error}") from None
+    return int(now["gap"]) / 1000
+
+
+def _ends_well(machine, proof, swap):
+    """After all that: an ordinary cycle."""
+    ours.set_failpoints(machine)
+    leaving = ours.leave(machine)
+    ours.twin(machine, proof, leaving, swap)
+    machine.boot()
+    ours.come_back(machine, leaving)
+    proof.check()
+
+
+@case("error-at-each-step", "an error at each step: everything is undone, then an ordinary cycle", limit=900)
+def error_each(bench):
+    """In one life, so that what one failure leaves behind would hurt the next."""
+    machine, swap, proof = _machine(bench)
+    for step in STEPS:
+        ours.set_failpoints(machine, f"{step} error:5")
+        ours.fails(machine, ANY)
+        gap = _after(machine, proof, f"error at {step}")
+        bench.note(f"{step}: user space stood still for {gap:.2f} s")
+    _ends_well(machine, proof, swap)
+
+
+@case("daemon-killed", "SIGKILL of the daemon's session at each step: user space runs again within 2 s", limit=900)
+def daemon_killed(bench):
+    """The same point once with an error and once with a kill: the kill may cost 2 s more of standing still."""
+    machine, swap, proof = _machine(bench)
+    for step in STEPS:
+        # Writing takes as long as the host lets it; a slow thaw is slow each time.
+        for attempt in range(3):
+            gaps = []
+            for action in ("error:5", "kill"):
+                ours.set_failpoints(machine, f"{step} {action}")
+                ours.fails(machine, ANY)
+                gaps.append(_after(machine, proof, f"{action} at {step}"))
+            bench.note(f"{step}: stood still for {gaps[0]:.2f} s with an error, {gaps[1]:.2f} s with a kill")
+            if gaps[1] <= gaps[0] + 2:
+                break
+            expect(attempt < 2, f"killed at {step}: user space stood still for {gaps[1]:.1f} s, "
+                   f"with an error for {gaps[0]:.1f} s")
+    _ends_well(machine, proof, swap)
+
+
+@case("worker-killed", "SIGKILL of the worker at each step: user space runs again within 2 s", limit=600)
+def worker_killed(bench):
+    """The worker's death is noticed and undone."""
+    machine, swap, proof = _machine(bench)
+    for step in WITH_WORKER:
+        ours.set_failpoints(machine, f"{step} kill:worker")
+        ours.fails(machine, ("worker",))
+        gap = _after(machine, proof, f"worker killed at {step}")
+        bench.note(f"{step}: user space stood still for {gap:.2f} s")
+        expect(gap < 10, f"worker killed at {step}: user space stood still for {gap:.1f} s")
+    for point in ("worker-page kill 300", "worker-write kill 3"):
+        ours.set_failpoints(machine, point)
+        ours.fails(machine, ("worker",))
+        _after(machine, proof, point)
+    _ends_well(machine, proof, swap)
+
+
+@case("worker-hangs", "the worker stops moving pages: killed after its deadline, undone", limit=600)
+def worker_hangs(bench):
+    """A deadline of two minutes, for the sake of slow disks."""
+    machine, swap, proof = _machine(bench)
+    ours.set_failpoints(machine, "worker-page hang 300")
+    ours.fails(machine, ("worker",), timeout=300)
+    _after(machine, proof, "worker hung")
+    _ends_well(machine, proof, swap)
+
+
+@case("resume-worker-killed", "the worker dies in each try to resume: asked, power off, and the next boot resumes")
+def resume_worker_killed(bench):
+    """The image is kept."""
+    machine, _, proof = _machine(bench)
+    leaving = ours.leave(machine)
+    machine.boot()
+    ours.set_failpoints(machine, "worker-load-page kill 100")
+    ours.refuse(machine, proof, leaving, r"(?i)worker|hibernate-image", answer="p")
+    machine.boot()
+    ours.come_back(machine, leaving)
+    proof.check()
+
+
+@case("main-process-killed", "SIGKILL of the daemon's main process while a session writes")
+def main_killed(bench):
+    """The main process is frozen then, so the signal takes effect at thaw; a new daemon serves."""
+    machine, swap, proof = _machine(bench)
+    ours.set_failpoints(machine, "write error:5")
+    failing = machine.start(f"{ours.LEAVE} & sleep 0.2; kill -9 $(pidof hibernated | tr ' ' '\\n' | sort -n | head -1); wait")
+    failing.result(120)
+    machine.sh("sleep 1")
+    _after(machine, proof, "main process killed")
+    _ends_well(machine, proof, swap)
+
+
+@case("power-off-refused", "the kernel comes back from powering off: the mark is undone, the machine goes on")
+def power_off_refused(bench):
+    """The last thing that can go wrong, after the commit point."""
+    machine, swap, proof = _machine(bench, files={ours.CONF: ours.conf(ShutdownMode="shutdown")})
+    ours.set_failpoints(machine, "reboot error:1")
+    ours.fails(machine, ("leave-refused",))
+    _after(machine, proof, "power-off refused")
+    machine.sh("swapoff /dev/vda1 && swapon /dev/vda1")
+    _ends_well(machine, proof, swap)
+
+
+@case("write-error", "the disk fails in the middle of the image: undone, with the device's name")
+def write_error(bench):
+    """QEMU's blkdebug: writes to one sector fail, early in the image."""
+    swap = bench.swap()
+    swap.faults = [{"event": "none", "iotype": "write", "sector": (8 << 20) // 512, "errno": 5, "once": False}]
+    machine, swap, proof = _machine(bench, swap)
+    text = ours.fails(machine, ("io",))
+    expect("vda" in text, f"the device is not named: {text}")
+    _after(machine, proof, "write error")
+
+
+@case("flush-error", "the disk fails when it is told to flush: no mark, undone")
+def flush_error(bench):
+    """The first flush of the image's data; nothing may be committed after it."""
+    swap = bench.swap()
+    swap.faults = [{"event": "none", "iotype": "flush", "errno": 5, "once": False}]
+    machine, swap, proof = _machine(bench, swap)
+    text = ours.fails(machine, ("io",))
+    expect("vda" in text, f"the device is not named: {text}")
+    _after(machine, proof, "flush error")
+
+
+@case("abort-esc", "Esc in the middle of writing: undone, and an ordinary cycle follows")
+def abort_esc(bench):
+    """A slow disk, so that there is a middle; a real key press from the machine's keyboard."""
+    swap = bench.swap()
+    swap.throttle = 6 << 20
+    machine, swap, proof = _machine(bench, swap)
+    leaving = machine.start(ours.LEAVE)
+    machine.pump(lambda: "PM: hibernation: Image created" in machine.qemu.console
+                 or "saving memory" in machine.qemu.console or leaving.done(), 60, "writing to begin")
+    machine.qemu.step(1.0)
+    machine.qemu.qmp("send-key", keys=[{"type": "qcode", "data": "esc"}])
+    status, text = leaving.result(60)
+    expect(ours.NAME_OF.get(status) == "aborted", f"status {status}: {text}")
+    _after(machine, proof, "abort")
+    machine.kill()
+    expect(swap.signature() == ours.CLEAN, f"the swap signature is {swap.signature()}")
+
+
+@case("resume-tries-again", "FREEZE fails once, ATOMIC_RESTORE fails once during resume: the next try resumes")
+def tries_again(bench):
+    """Two failures of the moment in one resume."""
+    machine, _, proof = _machine(bench)
+    leaving = ours.leave(machine)
+    machine.boot()
+    ours.set_failpoints(machine, "resume-freeze error:16", "resume-restore error:5")
+    ours.come_back(machine, leaving)
+    proof.check()
+    report = machine.sh("hibernatectl status")
+    expect("LoadTries: 2" in report or "LoadTries: 3" in report, f"status tells of no second try: {report}")
+
+
+@case("shipped-has-no-failpoints", "failpoints do nothing in the programs as shipped")
+def no_failpoints(bench):
+    """A file of failpoints is there, and the machine hibernates all the same."""
+    swap = bench.swap()
+    machine = bench.machine([swap], "shipped", files={ours.CONF: ours.conf()}).boot()
+    ours.set_failpoints(machine, *(f"{step} error:5" for step in STEPS))
+    ours.round_trip(machine, "/dev/vda1", swap, damage=None)

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Swap files, and roots whose workers are frozen with everything else."""
+from harness import disks, ours
+from harness.cases import case
+from harness.machine import Proof, expect
+
+SWAPFILE = "/swapfile"
+TOOLS = {"ext4": ["filefrag", "chattr"], "xfs": ["filefrag"], "btrfs": ["btrfs", "chattr"]}
+MIB = 1 << 20
+
+
+def _move_root(machine, kind):
+    """Copy the initramfs to the disk and make that the root; all that is started from then on lies there."""
+    machine.sh(f"mount -t {kind} /dev/vda /sysroot")
+    machine.sh("cd / && cp -a bin sbin etc lib lib64 usr root var mnt /sysroot/ 2>&1", timeout=120)
+    machine.request("root", "/sysroot").wait(20)
+    expect(f" / {kind} " in machine.sh("cat /proc/mounts"), "the root was not moved")
+
+
+def _make_swapfile(machine, kind, mib, pieces):
+    """A swap file in pieces that do not touch each other; returns its offset in pages on the device."""
+    machine.sh(f"touch {SWAPFILE} /filler && chmod 600 {SWAPFILE}")
+    if kind == "btrfs":
+        machine.sh(f"chattr +C {SWAPFILE}")
+    step = mib * MIB // pieces
+    machine.sh(f"for i in $(seq 0 {pieces - 1}); do fallocate -o $((i * {step})) -l {step} {SWAPFILE} && "
+               f"fallocate -o $((i * {MIB})) -l {MIB} /filler || exit 1; done; sync", timeout=120)
+    machine.sh(f"mkswap {SWAPFILE} && sync && swapon {SWAPFILE}")
+    if kind == "btrfs":
+        return int(machine.sh(f"btrfs inspect-internal map-swapfile -r {SWAPFILE}"))
+    table = machine.sh(f"filefrag -e -v {SWAPFILE}")
+    rows = [line.split() for line in table.splitlines() if line.strip()[:1].isdigit() and ".." in line]
+    expect(len(rows) >= pieces // 2, f"the swap file has {len(rows)} extents only: {table[-300:]}")
+    return int(rows[0][3].rstrip(".:"))
+
+
+def _check_root(machine, root, kind):
+    """End all that holds files, unmount as far as a root can be, and look at the disk from outside."""
+    machine.sh("killall -9 w-holder; killall hibernated; sleep 0.3; mount -o remount,ro /")
+    machine.kill()
+    wrong = disks.fsck(root, kind)
+    expect(not wrong, f"fsck of {kind}: {wrong}")
+
+
+def _swapfile_on_root(bench, kind, pieces):
+    """Root and swap file on one disk; caches cold; the twin's mark is removed; fsck at the end."""
+    root = bench.fs(kind, 1536)
+    machine = bench.machine([root], "shipped", modules=[kind], tools=TOOLS[kind], smp=2,
+                            files={ours.CONF: ours.conf(ResumeDevice="/dev/vda")}).boot()
+    _move_root(machine, kind)
+    offset = _make_swapfile(machine, kind, 640, pieces)
+    machine.put("/etc/hibernate.conf", ours.conf(ResumeDevice=SWAPFILE))
+    machine.sh("mkdir -p /data")
+    proof = Proof(machine, directory="/data")
+    machine.sh("sync; echo 3 > /proc/sys/vm/drop_caches")
+    leaving = ours.leave(machine)
+    machine.cmdline = f"resume=/dev/vda resume_offset={offset}"
+    ours.twin(machine, proof, leaving, root, ours.remove_mark, None)
+    machine.boot()
+    ours.come_back(machine, leaving)
+    proof.check()
+    machine.sh("echo after > /data/after && sync")
+    machine.sh(f"swapoff {SWAPFILE} && swapon {SWAPFILE} && swapoff {SWAPFILE}")
+    _check_root(machine, root, kind)
+
+
+@case("swapfile-ext4", "root on ext4 with a swap file in 64 pieces, cold caches", limit=400)
+def swapfile_ext4(bench):
+    """Fragmented on purpose."""
+    _swapfile_on_root(bench, "ext4", 64)
+
+
+@case("swapfile-xfs", "root on XFS with a swap file in pieces, cold caches", limit=400)
+def swapfile_xfs(bench):
+    """XFS' workers are frozen from CREATE_IMAGE on."""
+    _swapfile_on_root(bench, "xfs", 16)
+
+
+@case("swapfile-btrfs", "root on btrfs with a swap file, cold caches", limit=400)
+def swapfile_btrfs(bench):
+    """btrfs' own mapping, and its frozen workers."""
+    _swapfile_on_root(bench, "btrfs", 8)
+
+
+def _root_and_partition(bench, kind):
+    root, swap = bench.fs(kind, 768), bench.swap()
+    machine = bench.machine([root, swap], "shipped", modules=[kind], smp=2,
+                            files={ours.CONF: ours.conf(ResumeDevice="/dev/vdb1")}).boot()
+    _move_root(machine, kind)
+    machine.sh("swapon /dev/vdb1; mkdir -p /data")
+    proof = Proof(machine, directory="/data")
+    machine.sh("sync; echo 3 > /proc/sys/vm/drop_caches")
+    leaving = ours.leave(machine)
+    ours.twin(machine, proof, leaving, swap)
+    machine.boot()
+    ours.come_back(machine, leaving)
+    proof.check()
+    machine.sh("echo after > /data/after && sync && cat /data/after && ls -R / > /dev/null 2>&1 || true")
+    _check_root(machine, root, kind)
+
+
+@case("root-btrfs", "root on btrfs, swap partition, cold caches")
+def root_btrfs(bench):
+    """Nothing may touch the file system between CREATE_IMAGE and FREE."""
+    _root_and_partition(bench, "btrfs")
+
+
+@case("root-xfs", "root on XFS, swap partition, cold caches")
+def root_xfs(bench):
+    """The same with the other one whose workers freeze."""
+    _root_and_partition(bench, "xfs")
+
+
+@case("swapped-out", "the area holds swapped-out pages already; all are right after the resume", limit=600)
+def swapped_out(bench):
+    """More memory in use than there is, so that a part of the witness lies in the area when the image is written."""
+    swap = bench.swap(1024)
+    machine = bench.machine([swap], "shipped", memory=256, files={ours.CONF: ours.conf()}).boot()
+    machine.sh("swapon /dev/vda1; echo 100 > /proc/sys/vm/swappiness")
+    proof = Proof(machine, memory=210 * MIB, random=60, zero=0)
+    used = int(machine.sh("awk '$1==\"/dev/vda1\" {print $4}' /proc/swaps"))
+    expect(used > 30 * 1024, f"only {used} KiB are swapped out: this proves nothing")
+    bench.note(f"{used} KiB swapped out before")
+    leaving = ours.leave(machine)
+    machine.boot()
+    ours.come_back(machine, leaving)
+    proof.check()
+    # Everything comes back from the area once more, and a second life of it goes well too.
+    leaving = ours.leave(machine)
+    machine.boot()
+    ours.come_back(machine, leaving)
+    proof.check()

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Debian's own kernel packages, fetched without root and without touching the machine's APT state.
+
+Each series comes from the Debian suite that carries it. The sources are the machine's own ones with
+the suite's name replaced, in an APT configuration with its own lists and cache. Packages are only
+unpacked. Since 7.2 the kernel is split: vmlinuz is in linux-binary-* below usr/lib/modules/VERSION,
+the modules are in linux-modules-*, the configuration is in linux-base-*; before, linux-image-* has all.
+The general flavor is used, not the cloud one: that one lacks AHCI and suspend's debugging files.
+"""
+import fcntl
+import json
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import paths
+
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+META_PACKAGE = "linux-image-amd64"
+# First suite that has the series wins.
+SUITES = {
+    "6.1": ["bookworm"],
+    "6.12": ["trixie"],
+    "7.2": ["sid", "forky", "trixie-backports"],
+}
+SERIES = list(SUITES)
+# Never needed in a VM, and most of the size.
+LEFT_OUT = ["drivers/gpu", "drivers/net", "drivers/media", "drivers/infiniband", "drivers/staging",
+            "drivers/iio", "drivers/isdn", "sound", "net"]
+
+
+class KernelError(Exception):
+    """A kernel that could not be had; the text says why."""
+
+
+@dataclass
+class Kernel:
+    """One unpacked kernel."""
+    series: str
+    version: str      # of the package, 6.1.192-2
+    release: str      # as uname -r says it
+    vmlinuz: Path
+    modules: Path     # .../lib/modules/RELEASE, with modules.dep
+    config: Path
+
+
+def _stanzas():
+    """The machine's APT sources as dictionaries, whichever of the two formats they are in."""
+    etc = Path("/etc/apt")
+    for path in sorted(etc.glob("sources.list.d/*.sources")):
+        for block in re.split(r"\n\s*\n", path.read_text()):
+            fields, last = {}, None
+            for line in block.splitlines():
+                if line.startswith("#"):
+                    continue
+                if line[:1].isspace() and last:
+                    fields[last] += "\n" + line
+                elif ":" in line:
+                    last, value = line.split(":", 1)
+                    last = last.strip().lower()
+                    fields[last] = value.strip()
+            if fields and fields.get("enabled", "yes") not in ("no", "false"):
+                yield fields
+    for path in [etc / "sources.list", *sorted(etc.glob("sources.list.d/*.list"))]:
+        if not path.exists():
+            continue
+        for line in path.read_text().splitlines():
+            match = re.match(r"\s*deb\s+(?:\[([^\]]*)\]\s+)?(\S+)\s+(\S+)\s+(.+)", line.split("#")[0])
+            if match:
+                options = dict(o.split("=", 1) for o in (match[1] or "").split() if "=" in o)
+                fields = {"types": "deb", "uris": match[2], "suites": match[3], "components": match[4]}
+                if "signed-by" in options:
+                    fields["signed-by"] = options["signed-by"]
+                yield fields
+
+
+def codename():
+    text = Path("/etc/os-release").read_text()
+    match = re.search(r"^VERSION_CODENAME=\"?([a-z]+)", text, re.M)
+    if not match:
+        raise KernelError("/etc/os-release names no Debian suite (VERSION_CODENAME)")
+    return match[1]
+
+
+def sources_for(suite):
+    """deb822 text of the machine's sources with its own suite replaced by another one."""
+    own, out = codename(), []
+    base = suite.split("-")[0]
+    for fields in _stanzas():
+        if "deb" not in fields.get("types", "").split():
+            continue
+        suites = []
+        for name in fields.get("suites", "").split():
+            if name == own:
+                suites.append(suite)
+            elif name == f"{own}-security" and suite == base and suite != "sid":
+                suites.append(f"{suite}-security")
+        if not suites:
+            continue
+        signed = KEYRING if os.path.exists(KEYRING) else fields.get("signed-by")
+        out.append("Types: deb\nURIs: {}\nSuites: {}\nComponents: main\n{}".format(
+            fields["uris"], " ".join(suites), f"Signed-By: {signed}\n" if signed else ""))
+    if not out:
+        raise KernelError(f"no APT source of this machine names its own suite {own}")
+    return "\n".join(out)
+
+
+class _Apt:
+    """A private APT: own sources, lists and cache below a directory."""
+
+    def __init__(self, directory, suite):
+        self.directory = directory
+        for name in ("lists/partial", "cache/archives/partial", "sources.d"):
+            (directory / name).mkdir(parents=True, exist_ok=True)
+        (directory / "sources.d" / "kernels.sources").write_text(sources_for(suite))
+        config = directory / "apt.conf"
+        config.write_text(
+            f'Dir::State::lists "{directory}/lists";\n'
+            f'Dir::Cache "{directory}/cache";\n'
+            'Dir::Etc::sourcelist "/dev/null";\n'
+            f'Dir::Etc::sourceparts "{directory}/sources.d";\n'
+            'APT::Sandbox::User "root";\n'
+            'Acquire::Languages "none";\n'
+            'Acquire::Retries "3";\n')
+        self.environment = dict(os.environ, APT_CONFIG=str(config), LC_ALL="C")
+
+    def __call__(self, *command, cwd=None, timeout=900):
+        done = subprocess.run(command, env=self.environment, cwd=cwd, timeout=timeout,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        if done.returncode:
+            lines = [line for line in done.stdout.splitlines() if line.startswith(("E:", "W:"))]
+            raise KernelError(f"{' '.join(command[:2])}: {'; '.join(lines[-3:]) or done.returncode}")
+        return done.stdout
+
+
+def _wanted_packages(apt, series):
+    """Packages behind the meta package that hold kernel, modules and configuration; [] if another series."""
+    text = apt("apt-cache", "depends", "--recurse", "-i", "--no-recommends", "--no-suggests",
+               "--no-conflicts", "--no-breaks", "--no-replaces", "--no-enhances", META_PACKAGE)
+    names = [n for n in text.splitlines() if re.match(r"linux-(image|binary|modules|base)-\d", n)]
+    return names if any(re.match(rf"linux-image-{re.escape(series)}\.", n) for n in names) else []
+
+
+def _unpack(package, target):
+    """Unpack what matters of a package into a directory."""
+    command = ["tar", "-x", "-C", str(target), "--wildcards"]
+    command += [f"--exclude=*/kernel/{name}/*" for name in LEFT_OUT] + ["--exclude=*/usr/share/doc/*"]
+    with subprocess.Popen([paths.tool("dpkg-deb"), "--fsys-tarfile", str(package)],
+                          stdout=subprocess.PIPE) as source:
+        done = subprocess.run(command, stdin=source.stdout, check=False)
+        source.stdout.close()
+    if source.returncode or done.returncode:
+        raise KernelError(f"{package.name} cannot be unpacked")
+
+
+def _one(target, *patterns):
+    for pattern in patterns:
+        found = sorted(target.glob(pattern))
+        if found:
+            return found[0]
+    raise KernelError(f"{target}: nothing matches {patterns[0]}")
+
+
+def _describe(series, target):
+    modules = _one(target, "lib/modules/*/kernel", "usr/lib/modules/*/kernel").parent
+    image = json.loads((target / "packages.json").read_text())
+    return Kernel(series, image["version"], modules.name,
+                  _one(target, "boot/vmlinuz-*", "usr/lib/modules/*/vmlinuz"), modules,
+                  _one(target, "boot/config-*", "usr/lib/modules/*/config"))
+
+
+def _fetch(series, directory):
+    """Download and unpack the newest package of a series; returns the directory of that version."""
+    reasons = []
+    for suite in SUITES[series]:
+        try:
+            apt = _Apt(paths.below_cache("apt", suite), suite)
+            apt("apt-get", "-q", "update")
+            names = _wanted_packages(apt, series)
+            if not names:
+                reasons.append(f"{suite} has another series now")
+                continue
+            show = apt("apt-cache", "show", "--no-all-versions", *names)
+            version = re.search(r"^Version: (\S+)", show, re.M)[1]
+            target = directory / version.replace(":", "_")
+            if (target / "packages.json").exists():
+                return target
+            downloads = paths.below_cache("downloads", series)
+            for old in downloads.glob("*.deb"):
+                old.unlink()
+            apt("apt-get", "-q", "download", *names, cwd=downloads)
+            target.mkdir(parents=True, exist_ok=True)
+            for package in sorted(downloads.glob("*.deb")):
+                _unpack(package, target)
+                package.unlink()
+            modules = _one(target, "lib/modules/*/kernel", "usr/lib/modules/*/kernel").parent
+            base = modules.parents[2]
+            subprocess.run([paths.tool("depmod"), "-b", str(base), modules.name], check=True)
+            (target / "packages.json").write_text(json.dumps(
+                {"version": version, "suite": suite, "packages": names}))
+            return target
+        except (KernelError, subprocess.SubprocessError, OSError) as error:
+            reasons.append(f"{suite}: {error}")
+    raise KernelError(f"no {series} kernel: " + "; ".join(reasons))
+
+
+def get(series, refresh=False):
+    """The kernel of a series; from the cache unless it is not there or refresh is set."""
+    if series not in SUITES:
+        raise KernelError(f"no kernel series {series}; there are {', '.join(SERIES)}")
+    directory = paths.below_cache("kernels", series)
+    with open(directory / "lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        current = directory / "current"
+        if refresh or not (current / "packages.json").exists():
+            target = _fetch(series, directory)
+            current.unlink(missing_ok=True)
+            current.symlink_to(target.name)
+        return _describe(series, current.resolve())
