@@ -83,7 +83,7 @@ def worker_killed(bench):
         gap = _after(machine, proof, f"worker killed at {step}")
         bench.note(f"{step}: user space stood still for {gap:.2f} s")
         expect(gap < 10, f"worker killed at {step}: user space stood still for {gap:.1f} s")
-    for point in ("worker-page kill 300", "worker-write kill 3"):
+    for point in ("worker-page kill 100", "worker-write kill 3"):
         ours.set_failpoints(machine, point)
         ours.fails(machine, ("worker",))
         _after(machine, proof, point)
@@ -94,7 +94,7 @@ def worker_killed(bench):
 def worker_hangs(bench):
     """A deadline of two minutes, for the sake of slow disks."""
     machine, swap, proof = _machine(bench)
-    ours.set_failpoints(machine, "worker-page hang 300")
+    ours.set_failpoints(machine, "worker-page hang 100")
     ours.fails(machine, ("worker",), timeout=300)
     _after(machine, proof, "worker hung")
     _ends_well(machine, proof, swap)
