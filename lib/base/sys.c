@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/reboot.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -136,4 +137,11 @@ int sys_reboot(const struct sysctx *s, int command)
 	if (s->ops && s->ops->reboot)
 		return s->ops->reboot(s->data, command);
 	return reboot(command) < 0 ? -errno : 0;
+}
+
+int sys_lock_memory(const struct sysctx *s)
+{
+	if (s->ops && s->ops->lock_memory)
+		return s->ops->lock_memory(s->data);
+	return mlockall(MCL_CURRENT | MCL_FUTURE) < 0 ? -errno : 0;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The one way to the system: /sys, /proc, /dev, /etc, ioctl and reboot.
+ * The one way to the system: /sys, /proc, /dev, /etc, ioctl, reboot and locking memory.
  *
  * Production code uses sysctx_host(). A test opens a context rooted at a captured tree, where
- * "/proc/swaps" means <root>/proc/swaps, and may replace ioctl() and reboot() by fakes. Paths are
+ * "/proc/swaps" means <root>/proc/swaps, and may replace ioctl(), reboot() and mlockall() by fakes. Paths are
  * absolute and resolved below the root; a rooted context never follows a link out of it.
  */
 #pragma once
@@ -16,6 +16,7 @@
 struct sysctx_ops {
 	int (*ioctl)(void *data, int fd, unsigned long request, void *argument); /* 0.. or -errno */
 	int (*reboot)(void *data, int command);                                  /* 0 or -errno */
+	int (*lock_memory)(void *data);                                          /* 0 or -errno */
 };
 
 struct sysctx {
@@ -47,3 +48,5 @@ int sys_read_u64(const struct sysctx *s, const char *path, uint64_t *value);
 /* ioctl() and reboot(), or their fakes. 0.. or -errno. */
 int sys_ioctl(const struct sysctx *s, int fd, unsigned long request, void *argument);
 int sys_reboot(const struct sysctx *s, int command);
+/* mlockall() of all that is and will be mapped, or its fake. 0 or -errno. */
+int sys_lock_memory(const struct sysctx *s);

@@ -42,7 +42,7 @@ enum choice choice_ask(const struct config *config, struct console *console, con
 	console_say(console, "hibernated: cannot resume: %s", failure_format(f, text, sizeof(text)));
 	if (config->resume_failure != RESUME_FAILURE_ASK)
 		return choice;
-	fd = open("/dev/console", O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	fd = sys_open(console->sys, "/dev/console", O_RDONLY | O_NOCTTY | O_NONBLOCK);
 	if (fd >= 0 && tcgetattr(fd, &before) == 0) {
 		raw = before;
 		raw.c_lflag &= (tcflag_t) ~(ICANON | ECHO);

@@ -10,16 +10,15 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define SWITCH_LIMIT_USEC (2 * USEC_PER_SEC)
 #define PROGRESS_EVERY_USEC (100 * USEC_PER_MSEC)
 
-void console_init(struct console *console, bool show)
+void console_init(struct console *console, const struct sysctx *s, bool show)
 {
-	*console = (struct console){.fd = -1, .show = show};
-	console->fd = open("/dev/console", O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	*console = (struct console){.sys = s, .fd = -1, .show = show};
+	console->fd = sys_open(s, "/dev/console", O_WRONLY | O_NOCTTY | O_NONBLOCK);
 }
 
 void console_deinit(struct console *console)
@@ -28,21 +27,26 @@ void console_deinit(struct console *console)
 	console->fd = fd_close(console->fd);
 }
 
-static int active_vt(int fd)
+static int active_vt(const struct console *console, int fd)
 {
 	struct vt_stat state;
 
-	return ioctl(fd, VT_GETSTATE, &state) < 0 ? 0 : state.v_active;
+	return sys_ioctl(console->sys, fd, VT_GETSTATE, &state) < 0 ? 0 : state.v_active;
+}
+
+static int vt_call(const struct console *console, int fd, unsigned long request, int number)
+{
+	return sys_ioctl(console->sys, fd, request, (void *)(uintptr_t)number);
 }
 
 /* Ask for terminal @number and look until it is there; VT_WAITACTIVE has no time limit. */
-static bool switch_to(int fd, int number)
+static bool switch_to(const struct console *console, int fd, int number)
 {
 	uint64_t deadline = clock_monotonic_usec() + SWITCH_LIMIT_USEC;
 
-	if (ioctl(fd, VT_ACTIVATE, number) < 0)
+	if (vt_call(console, fd, VT_ACTIVATE, number) < 0)
 		return false;
-	while (active_vt(fd) != number) {
+	while (active_vt(console, fd) != number) {
 		if (clock_monotonic_usec() > deadline)
 			return false;
 		clock_sleep_usec(10 * USEC_PER_MSEC);
@@ -52,23 +56,23 @@ static bool switch_to(int fd, int number)
 
 void console_take(struct console *console)
 {
-	AUTO_CLOSE int tty0 = open("/dev/tty0", O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	AUTO_CLOSE int tty0 = sys_open(console->sys, "/dev/tty0", O_RDWR | O_NOCTTY | O_NONBLOCK);
 	int previous, number = -1, fd;
 	char path[32];
 
 	if (tty0 < 0)
 		return;
-	previous = active_vt(tty0);
-	if (previous <= 0 || ioctl(tty0, VT_OPENQRY, &number) < 0 || number <= 0)
+	previous = active_vt(console, tty0);
+	if (previous <= 0 || sys_ioctl(console->sys, tty0, VT_OPENQRY, &number) < 0 || number <= 0)
 		return;
 	snprintf(path, sizeof(path), "/dev/tty%d", number);
-	fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	fd = sys_open(console->sys, path, O_WRONLY | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
 		return;
 	/* Progress stays on /dev/console when that is elsewhere, on a serial line say. */
 	fd_close(fd);
-	if (!switch_to(tty0, number))
-		(void)ioctl(tty0, VT_ACTIVATE, previous);
+	if (!switch_to(console, tty0, number))
+		(void)vt_call(console, tty0, VT_ACTIVATE, previous);
 	else
 		console->previous_vt = previous;
 	console->own_vt = number;
@@ -82,9 +86,9 @@ void console_restore(struct console *console)
 		console_say(console, "%s", "");
 	if (!console->previous_vt)
 		return;
-	tty0 = open("/dev/tty0", O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (tty0 >= 0 && switch_to(tty0, console->previous_vt))
-		(void)ioctl(tty0, VT_DISALLOCATE, console->own_vt);
+	tty0 = sys_open(console->sys, "/dev/tty0", O_RDWR | O_NOCTTY | O_NONBLOCK);
+	if (tty0 >= 0 && switch_to(console, tty0, console->previous_vt))
+		(void)vt_call(console, tty0, VT_DISALLOCATE, console->own_vt);
 	console->previous_vt = 0;
 }
 

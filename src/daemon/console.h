@@ -8,9 +8,10 @@
  */
 #pragma once
 
-#include "base/util.h"
+#include "base/sys.h"
 
 struct console {
+	const struct sysctx *sys;
 	int fd;           /* where progress goes; -1: nowhere */
 	int previous_vt;  /* to switch back to; 0: did not switch */
 	int own_vt;
@@ -20,8 +21,8 @@ struct console {
 	bool dirty_line;  /* cursor stands behind an unfinished line */
 };
 
-/* Open /dev/console; @show: write progress to it. Never fails. */
-void console_init(struct console *console, bool show);
+/* Open /dev/console of @s, which is borrowed; @show: write progress to it. Never fails. */
+void console_init(struct console *console, const struct sysctx *s, bool show);
 void console_deinit(struct console *console);
 
 /* Switch to a free virtual terminal, if the console is on one. Never fails; console_restore() undoes it. */

@@ -137,8 +137,8 @@ int disarm_run(struct failure *f)
 	if (!d || posix_memalign(&d->buffer, PAGE_BYTES, MARK_BUFFER_BYTES))
 		return failure_set(f, REASON_INTERNAL, ENOMEM, "disarm", NULL, "no memory");
 	d->sys = sysctx_host();
-	log_init(&d->log);
-	console_init(&d->console, true);
+	log_init(&d->log, &d->sys);
+	console_init(&d->console, &d->sys, true);
 	r = disarm_all(d, f);
 	if (d->notice)
 		fclose(d->notice);

@@ -47,7 +47,8 @@ static bool wait_gone(pid_t pid, uint64_t deadline)
 	return true;
 }
 
-static void guard_main(struct guard *guard, pid_t session, int life, int ready, int snapshot_fd, int area_fd)
+static void guard_main(struct guard *guard, const struct sysctx *s, pid_t session, int life, int ready, int snapshot_fd,
+		       int area_fd)
 {
 	struct guard_shared *shared = guard->shared;
 	struct mark_io io = {.fd = area_fd, .position = shared->area_start, .buffer = guard->page, .name = "area"};
@@ -55,7 +56,7 @@ static void guard_main(struct guard *guard, pid_t session, int life, int ready, 
 	char byte = 0;
 	pid_t worker;
 
-	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
+	if (sys_lock_memory(s) < 0)
 		_exit(1);
 	if (write(ready, &byte, 1) != 1)
 		_exit(1);
@@ -76,7 +77,7 @@ static void guard_main(struct guard *guard, pid_t session, int life, int ready, 
 	_exit(0);
 }
 
-int guard_start(struct guard *guard, int snapshot_fd, int area_fd, uint64_t area_start)
+int guard_start(struct guard *guard, const struct sysctx *s, int snapshot_fd, int area_fd, uint64_t area_start)
 {
 	int life[2], ready[2];
 	pid_t session = getpid(), pid;
@@ -99,7 +100,7 @@ int guard_start(struct guard *guard, int snapshot_fd, int area_fd, uint64_t area
 	if (pid == 0) {
 		fd_close(life[1]);
 		fd_close(ready[0]);
-		guard_main(guard, session, life[0], ready[1], snapshot_fd, area_fd);
+		guard_main(guard, s, session, life[0], ready[1], snapshot_fd, area_fd);
 	}
 	n = pid < 0 ? -errno : 0;
 	fd_close(life[0]);

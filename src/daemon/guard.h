@@ -17,6 +17,7 @@
 #pragma once
 
 #include "area/mark.h"
+#include "base/sys.h"
 
 #include <sys/types.h>
 
@@ -41,6 +42,6 @@ void guard_deinit(struct guard *guard);
  * Fork the guard; after FREEZE, with the descriptors that it shall hold. Its memory is locked when this
  * returns. 0 or -errno.
  */
-int guard_start(struct guard *guard, int snapshot_fd, int area_fd, uint64_t area_start);
+int guard_start(struct guard *guard, const struct sysctx *s, int snapshot_fd, int area_fd, uint64_t area_start);
 /* Kill it and wait for it; always before UNFREEZE. Idempotent. */
 void guard_stop(struct guard *guard);

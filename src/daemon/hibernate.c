@@ -73,7 +73,7 @@ static void undo_freeze(struct hibernation *h)
 
 static int step_guard(struct hibernation *h)
 {
-	int r = guard_start(&h->guard, h->snapshot.fd, h->mark_io.fd, h->mark_io.position);
+	int r = guard_start(&h->guard, &h->sys, h->snapshot.fd, h->mark_io.fd, h->mark_io.position);
 
 	if (r < 0)
 		return failure_set(h->failure, REASON_INTERNAL, -r, "guard", "Free some memory.", "cannot start it");
@@ -344,45 +344,65 @@ static int run_step(struct hibernation *h, const struct step *step)
 	return step->run(h);
 }
 
-static void run_steps(struct hibernation *h)
+void hibernation_run(struct hibernation *h)
 {
 	size_t done = 0;
-	int r = 0;
+	int r;
 
-	while (done < ARRAY_LENGTH(steps) && (r = run_step(h, &steps[done])) == 0)
+	r = failpoints_load(&h->failpoints, &h->sys, h->failure);
+	while (r == 0 && done < ARRAY_LENGTH(steps) && (r = run_step(h, &steps[done])) == 0)
 		done++;
 	if (r < 0)
 		h->report->outcome = OUTCOME_FAILED;
 	while (done-- > 0)
 		if (steps[done].undo)
 			steps[done].undo(h);
+	if (failed(h->failure))
+		log_failure(&h->log, h->failure);
+}
+
+int hibernation_init(struct hibernation *h, const struct sysctx *s, const struct session_request *request,
+		     const struct config *config, struct session_report *report)
+{
+	int r = keys_init(&h->keys);
+
+	if (r < 0)
+		return failure_set(&report->failure, REASON_INTERNAL, -r, "hibernation", "Free some memory.",
+				   "cannot collect signals");
+	h->request = request;
+	h->config = config;
+	h->report = report;
+	h->failure = &report->failure;
+	h->sys = *s;
+	h->snapshot_ops = &snapshot_device_ops;
+	h->snapshot = SNAPSHOT_INIT;
+	h->mark_io.fd = -1;
+	log_init(&h->log, &h->sys);
+	settings_init(&h->settings);
+	supervisor_init(&h->worker);
+	console_init(&h->console, &h->sys, config->progress);
+	return 0;
+}
+
+void hibernation_deinit(struct hibernation *h)
+{
+	console_deinit(&h->console);
+	keys_deinit(&h->keys);
+	log_deinit(&h->log);
 }
 
 void hibernate_run(const struct session_request *request, const struct config *config,
 		   struct session_report *report)
 {
 	AUTO_FREE struct hibernation *h = calloc(1, sizeof(*h));
+	const struct sysctx host = sysctx_host();
 
-	if (!h || keys_init(&h->keys) < 0) {
+	if (!h) {
 		failure_set(&report->failure, REASON_INTERNAL, ENOMEM, "hibernation", "Free some memory.", "cannot start");
 		return;
 	}
-	h->request = request;
-	h->config = config;
-	h->report = report;
-	h->failure = &report->failure;
-	h->sys = sysctx_host();
-	h->mark_io.fd = -1;
-	h->snapshot = SNAPSHOT_INIT;
-	log_init(&h->log);
-	settings_init(&h->settings);
-	supervisor_init(&h->worker);
-	console_init(&h->console, config->progress);
-	if (failpoints_load(&h->failpoints, &h->sys, h->failure) >= 0)
-		run_steps(h);
-	if (failed(&report->failure))
-		log_failure(&h->log, &report->failure);
-	console_deinit(&h->console);
-	keys_deinit(&h->keys);
-	log_deinit(&h->log);
+	if (hibernation_init(h, &host, request, config, report) < 0)
+		return;
+	hibernation_run(h);
+	hibernation_deinit(h);
 }

@@ -35,6 +35,8 @@ struct hibernation {
 	struct session_report *report;
 	struct failure *failure; /* the report's */
 	struct sysctx sys;
+	const struct snapshot_ops *snapshot_ops; /* the real device, unless a test puts its own below */
+	void *snapshot_data;
 	struct failpoints failpoints;
 	struct log log;
 	struct console console;
@@ -58,6 +60,15 @@ struct hibernation {
 /* Hibernate or suspend to both, as @request says; fills in @report. Runs in a process of its own. */
 void hibernate_run(const struct session_request *request, const struct config *config,
 		   struct session_report *report);
+
+/*
+ * The same in pieces, for tests: on @s, into zeroed memory, which is @h's place until deinit. Between init and run a test
+ * may change snapshot_ops, snapshot_data and the worker's stand_in.
+ */
+int hibernation_init(struct hibernation *h, const struct sysctx *s, const struct session_request *request,
+		     const struct config *config, struct session_report *report);
+void hibernation_run(struct hibernation *h);
+void hibernation_deinit(struct hibernation *h);
 
 /* What ImageSize= and Compression= of @config mean on an area with @free bytes. */
 int hibernate_estimate(struct estimate *e, const struct sysctx *s, const struct config *config, uint64_t free,

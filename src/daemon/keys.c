@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -30,11 +29,11 @@ int keys_init(struct keys *keys)
 	return keys->signals < 0 ? -errno : 0;
 }
 
-static void open_console(struct keys *keys)
+static void open_console(struct keys *keys, const struct sysctx *s)
 {
 	struct termios raw;
 
-	keys->console = open("/dev/console", O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	keys->console = sys_open(s, "/dev/console", O_RDONLY | O_NOCTTY | O_NONBLOCK);
 	if (keys->console < 0 || tcgetattr(keys->console, &raw) < 0) {
 		keys->console = fd_close(keys->console);
 		return;
@@ -51,7 +50,7 @@ static bool has_key(const unsigned char *bits, unsigned int key)
 	return bits[key / 8] & 1U << key % 8;
 }
 
-static void open_devices(struct keys *keys)
+static void open_devices(struct keys *keys, const struct sysctx *s)
 {
 	for (int i = 0; i < 64 && keys->device_count < KEYS_DEVICES_MAX; i++) {
 		unsigned char bits[KEY_MAX / 8 + 1] = {0};
@@ -59,10 +58,10 @@ static void open_devices(struct keys *keys)
 		int fd;
 
 		snprintf(path, sizeof(path), "/dev/input/event%d", i);
-		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+		fd = sys_open(s, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 		if (fd < 0)
 			continue;
-		if (ioctl(fd, EVIOCGBIT(EV_KEY, sizeof(bits)), bits) >= 0 &&
+		if (sys_ioctl(s, fd, EVIOCGBIT(EV_KEY, sizeof(bits)), bits) >= 0 &&
 		    ((keys->esc && has_key(bits, KEY_ESC)) || (keys->power && has_key(bits, KEY_POWER))))
 			keys->devices[keys->device_count++] = fd;
 		else
@@ -70,14 +69,14 @@ static void open_devices(struct keys *keys)
 	}
 }
 
-void keys_open(struct keys *keys, bool esc, bool power)
+void keys_open(struct keys *keys, const struct sysctx *s, bool esc, bool power)
 {
 	keys->esc = esc;
 	keys->power = power;
 	if (esc)
-		open_console(keys);
+		open_console(keys, s);
 	if (esc || power)
-		open_devices(keys);
+		open_devices(keys, s);
 }
 
 void keys_close(struct keys *keys)

@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "base/util.h"
+#include "base/sys.h"
 
 #include <poll.h>
 #include <termios.h>
@@ -32,7 +32,7 @@ struct keys {
 /* Block and collect the signals. 0 or -errno. */
 int keys_init(struct keys *keys);
 /* Open what can deliver the wanted keys. Never fails; a machine may have none. */
-void keys_open(struct keys *keys, bool esc, bool power);
+void keys_open(struct keys *keys, const struct sysctx *s, bool esc, bool power);
 /* Close the devices and give the console back. Idempotent; signals stay collected until keys_deinit(). */
 void keys_close(struct keys *keys);
 void keys_deinit(struct keys *keys);

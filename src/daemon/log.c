@@ -9,9 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-void log_init(struct log *log)
+void log_init(struct log *log, const struct sysctx *s)
 {
-	log->kmsg = open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	log->kmsg = sys_open(s, "/dev/kmsg", O_WRONLY | O_NONBLOCK | O_NOCTTY);
 	log->held = false;
 	log->lost = false;
 	log->used = 0;

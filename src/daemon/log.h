@@ -10,6 +10,7 @@
 #pragma once
 
 #include "base/failure.h"
+#include "base/sys.h"
 
 #define LOG_RING_BYTES (32 * 1024)
 
@@ -30,7 +31,7 @@ struct log {
 };
 
 /* Opens /dev/kmsg; never fails, a missing one is left out. */
-void log_init(struct log *log);
+void log_init(struct log *log, const struct sysctx *s);
 void log_deinit(struct log *log);
 /* Hold lines back (before FREEZE), and let them go (after UNFREEZE). */
 void log_hold(struct log *log);

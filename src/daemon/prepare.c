@@ -143,25 +143,22 @@ static int prepare_worker(struct hibernation *h)
 		.device_size = h->area.identity.device_size,
 		.failpoints = h->failpoints,
 	};
-	int r = supervisor_find_user(&h->worker, WORKER_USER, h->failure);
 
 	snprintf(request.area_name, sizeof(request.area_name), "%.*s", (int)sizeof(request.area_name) - 1, h->area.device);
-	if (r >= 0)
-		r = supervisor_load_program(&h->worker, SBINDIR "/hibernate-image", h->failure);
-	if (r >= 0)
-		r = supervisor_reserve(&h->worker, &request, h->estimate.ram, h->failure);
-	return r;
+	return supervisor_prepare(&h->worker, &request, h->estimate.ram, h->failure);
 }
 
 /* Touch the stack that the frozen part may need, then lock everything. */
-static int lock_memory(struct failure *f)
+static int lock_memory(const struct sysctx *s, struct failure *f)
 {
 	volatile char reserve[STACK_RESERVE];
+	int r;
 
 	for (size_t i = 0; i < sizeof(reserve); i += PAGE_BYTES)
 		reserve[i] = 0;
-	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
-		return failure_set(f, REASON_INTERNAL, errno, "hibernated", "Free some memory.", "cannot lock its memory");
+	r = sys_lock_memory(s);
+	if (r < 0)
+		return failure_set(f, REASON_INTERNAL, -r, "hibernated", "Free some memory.", "cannot lock its memory");
 	return 0;
 }
 
@@ -189,7 +186,7 @@ int step_prepare(struct hibernation *h)
 	h->fingerprints = (struct fingerprint_set){0};
 	settings_save(&h->settings, &h->sys);
 	refusers_init(&h->refusers, &h->sys);
-	keys_open(&h->keys, h->config->abort_esc, h->config->abort_power);
+	keys_open(&h->keys, &h->sys, h->config->abort_esc, h->config->abort_power);
 	r = posix_memalign(&h->page, PAGE_BYTES, FINGERPRINT_BUFFER_BYTES);
 	if (r)
 		r = failure_set(h->failure, REASON_INTERNAL, r, "hibernation", "Free some memory.", "cannot start");
@@ -204,9 +201,9 @@ int step_prepare(struct hibernation *h)
 	if (r >= 0)
 		r = prepare_worker(h);
 	if (r >= 0)
-		r = lock_memory(h->failure);
+		r = lock_memory(&h->sys, h->failure);
 	if (r >= 0)
-		r = snapshot_open(&h->snapshot, &snapshot_device_ops, NULL, &h->sys, SNAPSHOT_SAVE, h->failure);
+		r = snapshot_open(&h->snapshot, h->snapshot_ops, h->snapshot_data, &h->sys, SNAPSHOT_SAVE, h->failure);
 	if (r < 0) {
 		undo_prepare(h);
 		return r;

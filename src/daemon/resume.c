@@ -15,20 +15,12 @@
  */
 #include "daemon/resume.h"
 
-#include "area/area.h"
 #include "area/fingerprint.h"
-#include "area/mark.h"
 #include "base/clock.h"
 #include "base/fdio.h"
-#include "config/config.h"
 #include "daemon/choice.h"
 #include "daemon/compat.h"
-#include "daemon/keys.h"
-#include "daemon/log.h"
-#include "daemon/settings.h"
-#include "daemon/supervisor.h"
 #include "pipeline/pipeline.h"
-#include "snapshot/snapshot.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -46,32 +38,13 @@
 #define STALL_USEC (120 * USEC_PER_SEC)
 #define ABSENT_MESSAGE_USEC (3 * USEC_PER_SEC)
 
-struct resume {
-	struct sysctx sys;
-	struct config config;
-	struct failpoints failpoints;
-	struct log log;
-	struct console console;
-	struct keys keys;
-	struct settings settings;
-	struct area_place place;
-	struct mark_io mark_io;
-	struct mark mark;
-	struct supervisor worker;
-	struct snapshot snapshot;
-	struct image_meta meta;
-	struct mark_boot record;
-	uint64_t started; /* clock_monotonic_usec() */
-	bool said_absent;
-};
-
 static int wait_for_device(void *data, uint64_t waited_usec)
 {
 	struct resume *r = data;
 
 	if (waited_usec >= ABSENT_MESSAGE_USEC && !r->said_absent) {
 		r->said_absent = true;
-		keys_open(&r->keys, r->config.abort_esc, r->config.abort_power);
+		keys_open(&r->keys, &r->sys, r->config.abort_esc, r->config.abort_power);
 		console_say(&r->console, "hibernated: waiting for %s, which may hold an image (Esc: go on without)",
 			    r->config.resume_device);
 	}
@@ -93,13 +66,10 @@ static int start_worker(struct resume *r, int area, struct failure *f)
 		.device_size = r->place.identity.device_size,
 		.failpoints = r->failpoints,
 	};
-	int result = supervisor_find_user(&r->worker, WORKER_USER, f);
+	int result;
 
 	snprintf(request.area_name, sizeof(request.area_name), "%.*s", (int)sizeof(request.area_name) - 1, r->place.device);
-	if (result >= 0)
-		result = supervisor_load_program(&r->worker, SBINDIR "/hibernate-image", f);
-	if (result >= 0)
-		result = supervisor_reserve(&r->worker, &request, memory_bytes(), f);
+	result = supervisor_prepare(&r->worker, &request, memory_bytes(), f);
 	if (result >= 0)
 		result = supervisor_start(&r->worker, area, -1, f);
 	return result;
@@ -161,7 +131,7 @@ static int check_meta(struct resume *r, struct failure *f)
 static int load(struct resume *r, struct failure *f)
 {
 	uint64_t started = clock_monotonic_usec();
-	int result = snapshot_open(&r->snapshot, &snapshot_device_ops, NULL, &r->sys, SNAPSHOT_RESTORE, f);
+	int result = snapshot_open(&r->snapshot, r->snapshot_ops, r->snapshot_data, &r->sys, SNAPSHOT_RESTORE, f);
 	struct worker_result done;
 
 	if (result >= 0)
@@ -354,37 +324,66 @@ static int configure(struct resume *r, bool *noresume, struct failure *f)
 	return result;
 }
 
-int resume_run(struct failure *f)
+int resume_init(struct resume *r, const struct sysctx *s, struct failure *f)
 {
-	AUTO_FREE struct resume *r = calloc(1, sizeof(*r));
-	bool noresume = false;
+	int result;
 
-	if (!r || posix_memalign(&r->mark_io.buffer, PAGE_BYTES, FINGERPRINT_BUFFER_BYTES) || keys_init(&r->keys) < 0)
-		return failure_set(f, REASON_INTERNAL, ENOMEM, "resume", NULL, "no memory");
-	r->sys = sysctx_host();
+	r->sys = *s;
+	r->snapshot_ops = &snapshot_device_ops;
+	r->snapshot = SNAPSHOT_INIT;
 	r->started = clock_monotonic_usec();
 	r->record.started_usec = clock_realtime_usec();
 	r->record.start_usec = r->started;
 	r->mark_io.fd = -1;
-	r->snapshot = SNAPSHOT_INIT;
-	log_init(&r->log);
+	result = -posix_memalign(&r->mark_io.buffer, PAGE_BYTES, FINGERPRINT_BUFFER_BYTES);
+	if (result >= 0)
+		result = keys_init(&r->keys);
+	if (result < 0)
+		return failure_set(f, REASON_INTERNAL, -result, "resume", NULL, "cannot start");
+	log_init(&r->log, &r->sys);
 	settings_init(&r->settings);
 	supervisor_init(&r->worker);
-	if (configure(r, &noresume, f) >= 0 && !noresume) {
-		console_init(&r->console, r->config.progress);
-		if (find_image(r, f)) {
-			settings_save(&r->settings, &r->sys);
-			settings_hold_latency(&r->settings, &r->sys);
-			if (!r->said_absent)
-				keys_open(&r->keys, r->config.abort_esc, r->config.abort_power);
-			resume_image(r);
-			settings_restore(&r->settings, &r->sys);
-		}
-		console_deinit(&r->console);
-	}
+	console_init(&r->console, &r->sys, false);
+	return 0;
+}
+
+void resume_go(struct resume *r, struct failure *f)
+{
+	bool noresume = false;
+
+	if (configure(r, &noresume, f) < 0 || noresume)
+		return;
+	r->console.show = r->config.progress;
+	if (!find_image(r, f))
+		return;
+	settings_save(&r->settings, &r->sys);
+	settings_hold_latency(&r->settings, &r->sys);
+	if (!r->said_absent)
+		keys_open(&r->keys, &r->sys, r->config.abort_esc, r->config.abort_power);
+	resume_image(r);
+	settings_restore(&r->settings, &r->sys);
+}
+
+void resume_deinit(struct resume *r)
+{
+	console_deinit(&r->console);
 	r->mark_io.fd = fd_close(r->mark_io.fd);
 	free(r->mark_io.buffer);
+	r->mark_io.buffer = NULL;
 	keys_deinit(&r->keys);
 	log_deinit(&r->log);
+}
+
+int resume_run(struct failure *f)
+{
+	AUTO_FREE struct resume *r = calloc(1, sizeof(*r));
+	const struct sysctx host = sysctx_host();
+
+	if (!r)
+		return failure_set(f, REASON_INTERNAL, ENOMEM, "resume", NULL, "cannot start");
+	if (resume_init(r, &host, f) >= 0) {
+		resume_go(r, f);
+		resume_deinit(r);
+	}
 	return failed(f) ? -EIO : 0;
 }

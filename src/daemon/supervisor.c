@@ -37,12 +37,13 @@ void supervisor_deinit(struct supervisor *w)
 		munmap(w->job, w->memory_size);
 	if (w->program_map)
 		munmap(w->program_map, w->program_size);
+	w->job = NULL;
+	w->program_map = NULL;
 	w->memory = fd_close(w->memory);
 	w->program = fd_close(w->program);
-	supervisor_init(w);
 }
 
-int supervisor_find_user(struct supervisor *w, const char *user, struct failure *f)
+static int find_user(struct supervisor *w, const char *user, struct failure *f)
 {
 	const struct passwd *entry;
 
@@ -76,7 +77,7 @@ static int copy_file(int from, int to, size_t size)
 	return 0;
 }
 
-int supervisor_load_program(struct supervisor *w, const char *path, struct failure *f)
+static int load_program(struct supervisor *w, const char *path, struct failure *f)
 {
 	const int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
 	const char *remedy = "Reinstall hibernated.";
@@ -112,7 +113,7 @@ int supervisor_load_program(struct supervisor *w, const char *path, struct failu
 	return 0;
 }
 
-int supervisor_reserve(struct supervisor *w, const struct worker_job *request, uint64_t ram, struct failure *f)
+static int reserve(struct supervisor *w, const struct worker_job *request, uint64_t ram, struct failure *f)
 {
 	AUTO_CLOSE int memfd = memfd_create("hibernate-buffers", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	const int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW;
@@ -143,6 +144,18 @@ int supervisor_reserve(struct supervisor *w, const struct worker_job *request, u
 	return 0;
 }
 
+int supervisor_prepare(struct supervisor *w, const struct worker_job *request, uint64_t ram, struct failure *f)
+{
+	int r = 0;
+
+	if (!w->stand_in) {
+		r = find_user(w, WORKER_USER, f);
+		if (r >= 0)
+			r = load_program(w, SBINDIR "/hibernate-image", f);
+	}
+	return r < 0 ? r : reserve(w, request, ram, f);
+}
+
 /* Put @fd at @number without close-on-exec; the numbers above the fixed ones are free by now. */
 static int place_fd(int fd, int number)
 {
@@ -150,7 +163,7 @@ static int place_fd(int fd, int number)
 }
 
 /* Child: become the worker. Only system calls that cannot allocate. */
-static void run_worker(const struct supervisor *w, int socket, int area, int snapshot, pid_t parent)
+static _Noreturn void run_worker(const struct supervisor *w, int socket, int area, int snapshot, pid_t parent)
 {
 	char name[] = "hibernate-image", mode[] = "--worker";
 	char *const argv[] = {name, mode, NULL}, *const envp[] = {NULL};
@@ -194,6 +207,14 @@ static void run_worker(const struct supervisor *w, int socket, int area, int sna
 	_exit(120);
 }
 
+static _Noreturn void become_worker(const struct supervisor *w, int socket, int area, int snapshot, pid_t parent)
+{
+	if (!w->stand_in)
+		run_worker(w, socket, area, snapshot, parent);
+	w->stand_in(w->stand_in_data, socket, w->memory, area, snapshot);
+	_exit(0);
+}
+
 static int await_ready(struct supervisor *w, struct failure *f)
 {
 	struct worker_message message;
@@ -221,7 +242,7 @@ int supervisor_start(struct supervisor *w, int area, int snapshot, struct failur
 		return failure_set(f, REASON_WORKER, errno, "hibernate-image", NULL, "cannot make a socket pair");
 	w->pid = fork();
 	if (w->pid == 0)
-		run_worker(w, pair[1], area, snapshot, parent);
+		become_worker(w, pair[1], area, snapshot, parent);
 	r = errno;
 	fd_close(pair[1]);
 	w->socket = pair[0];

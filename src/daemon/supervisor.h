@@ -26,22 +26,21 @@ struct supervisor {
 	void *program_map;  /* keeps the binary's pages locked */
 	uint64_t memory_size;
 	struct worker_job *job; /* start of @memory, mapped and locked */
+	/* Tests: what the forked child calls instead of becoming another user and executing the program. */
+	void (*stand_in)(void *data, int socket, int memory, int area, int snapshot);
+	void *stand_in_data;
 };
 
 void supervisor_init(struct supervisor *w);
 void supervisor_deinit(struct supervisor *w);
 
-/* User and group of the worker, by name. Fails with REASON_WORKER if there is none or if it is root. */
-int supervisor_find_user(struct supervisor *w, const char *user, struct failure *f);
-
-/* Copy the program at @path into a sealed memfd and lock it. Before FREEZE. */
-int supervisor_load_program(struct supervisor *w, const char *path, struct failure *f);
-
 /*
- * Make, zero and lock the shared memory for a machine with @ram bytes. @request gives direction, threads,
- * writers, codec, level, chunk_size and failpoints; the rest of the job is filled in. Before FREEZE.
+ * All that starting will need, before FREEZE: finds the worker's user (REASON_WORKER if there is none or if it is
+ * root), copies its program into a sealed memfd and locks it; makes, zeroes and locks the shared memory for a machine
+ * with @ram bytes. @request gives direction, threads, writers, codec, level, chunk_size and failpoints; the rest of the
+ * job is filled in.
  */
-int supervisor_reserve(struct supervisor *w, const struct worker_job *request, uint64_t ram, struct failure *f);
+int supervisor_prepare(struct supervisor *w, const struct worker_job *request, uint64_t ram, struct failure *f);
 
 /* Start the worker with @area and, unless it is -1, @snapshot; wait until it is ready. */
 int supervisor_start(struct supervisor *w, int area, int snapshot, struct failure *f);
