@@ -62,6 +62,10 @@ int failpoint_hit(struct failpoints *set, const char *name)
 		point->name[0] = '\0';
 		if (strcmp(point->action, "kill") == 0)
 			kill(getpid(), SIGKILL);
+		if (strcmp(point->action, "kill:parent") == 0) {
+			kill(getppid(), SIGKILL);
+			continue;
+		}
 		if (strcmp(point->action, "hang") == 0)
 			for (;;)
 				pause();

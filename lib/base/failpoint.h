@@ -7,8 +7,9 @@
  *   kill          SIGKILL to the calling process
  *   hang          sleep for ever
  *   error:NUMBER  the point returns -NUMBER
+ *   kill:parent   SIGKILL to the parent of the calling process, which goes on to the next line of the point
  *   kill:NAME     the caller is asked to SIGKILL another process (it gets FAILPOINT_KILL_OTHER)
- * and SKIP is how many passes through the point go by first (0). An error and a kill:NAME fire once.
+ * and SKIP is how many passes through the point go by first (0). An error and each kill fire once.
  */
 #pragma once
 

@@ -9,9 +9,11 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 START_TEST(nothing_leads_out_of_the_root)
@@ -211,6 +213,34 @@ START_TEST(failpoints_skip_then_fire_once)
 }
 END_TEST
 
+START_TEST(failpoints_kill_the_parent_and_go_on)
+{
+	struct failpoints set;
+	int status, ends[2];
+	char byte = 0;
+	pid_t parent;
+
+	ck_assert_int_eq(failpoints_parse(&set, "write kill:parent\nwrite error:5\n"), 0);
+	ck_assert_int_eq(pipe(ends), 0);
+	parent = fork();
+	if (parent == 0 && fork() > 0) {
+		alarm(30); /* a failpoint that does not kill */
+		for (;;)
+			pause();
+	}
+	if (parent == 0) {
+		byte = failpoint_hit(&set, "write") == -5;
+		_exit(write(ends[1], &byte, 1) != 1);
+	}
+	ck_assert_int_eq(waitpid(parent, &status, 0), parent);
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	ck_assert_int_eq(read(ends[0], &byte, 1), 1);
+	ck_assert_int_eq(byte, 1);
+	close(ends[0]);
+	close(ends[1]);
+}
+END_TEST
+
 static const char *const bad_failpoints[] = {
 	"write\n", "write fail\n", "write errors:5\n",
 	"a-name-of-more-characters-than-any-failpoint-in-the-source-has-and-some-more-so-that-the-line-is-too-long-to-be-right-in-any-way error:5\n",
@@ -263,6 +293,7 @@ int main(void)
 	tcase_add_test(cases, clocks_run_in_microseconds);
 #if ENABLE_FAILPOINTS
 	tcase_add_test(cases, failpoints_skip_then_fire_once);
+	tcase_add_test(cases, failpoints_kill_the_parent_and_go_on);
 	tcase_add_loop_test(cases, failpoints_that_make_no_sense, 0, ARRAY_LENGTH(bad_failpoints));
 #else
 	tcase_add_test(cases, failpoints_are_nothing);
