@@ -12,6 +12,8 @@ import json
 import os
 import re
 import subprocess
+import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +28,8 @@ SUITES = {
     "7.2": ["sid", "forky", "trixie-backports"],
 }
 SERIES = list(SUITES)
+# Seconds between tries to fetch.
+PAUSES = (10, 60)
 # Never needed in a VM, and most of the size.
 LEFT_OUT = ["drivers/gpu", "drivers/net", "drivers/media", "drivers/infiniband", "drivers/staging",
             "drivers/iio", "drivers/isdn", "sound", "net"]
@@ -172,6 +176,18 @@ def _describe(series, target):
 
 
 def _fetch(series, directory):
+    """Download and unpack the newest package of a series; a mirror that is just being updated gets another try."""
+    for pause in (*PAUSES, None):
+        try:
+            return _fetch_once(series, directory)
+        except KernelError as error:
+            if pause is None:
+                raise
+            print(f"kernel {series}: {error}; once more in {pause} s", file=sys.stderr, flush=True)
+            time.sleep(pause)
+
+
+def _fetch_once(series, directory):
     """Download and unpack the newest package of a series; returns the directory of that version."""
     reasons = []
     for suite in SUITES[series]:
@@ -215,7 +231,12 @@ def get(series, refresh=False):
         fcntl.flock(lock, fcntl.LOCK_EX)
         current = directory / "current"
         if refresh or not (current / "packages.json").exists():
-            target = _fetch(series, directory)
-            current.unlink(missing_ok=True)
-            current.symlink_to(target.name)
+            try:
+                target = _fetch(series, directory)
+                current.unlink(missing_ok=True)
+                current.symlink_to(target.name)
+            except KernelError as error:
+                if not (current / "packages.json").exists():
+                    raise
+                print(f"kernel {series}: {error}; taking the one that is here", file=sys.stderr, flush=True)
         return _describe(series, current.resolve())
