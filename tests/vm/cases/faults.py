@@ -15,7 +15,8 @@ def _machine(bench, swap=None, **hardware):
     swap = swap or bench.swap()
     hardware.setdefault("files", {ours.CONF: ours.conf()})
     machine = bench.machine([swap], "failpoints", **hardware).boot()
-    machine.sh("swapon /dev/vda1; hibernated > /run/hibernated.log 2>&1 & sleep 1")
+    machine.sh("swapon /dev/vda1")
+    ours.start_daemon(machine)
     return machine, swap, Proof(machine, memory=24 << 20)
 
 
@@ -25,7 +26,7 @@ def _after(machine, proof, what):
         now = proof.check()
         ours.check_left_clean(machine)
         machine.sh("hibernatectl status > /dev/null")
-        machine.sh("for i in 1 2 3 4 5 6 7 8 9 10; do pidof hibernate-image > /dev/null || exit 0; sleep 0.1; done; exit 1")
+        machine.sh(ours.until("! pidof hibernate-image > /dev/null", 2))
     except Exception as error:
         raise type(error)(f"{what}: {error}") from None
     return int(now["gap"]) / 1000
@@ -53,23 +54,29 @@ def error_each(bench):
     _ends_well(machine, proof, swap)
 
 
+def _thaws_within_2s(bench, machine, proof, error, kill, reasons=ANY):
+    """An error, then a kill at the same place or before it: the kill may cost 2 s more of standing still.
+
+    How long writing takes is the host's affair, and it varies; a thaw that is slow is slow each time.
+    """
+    for attempt in range(5):
+        gaps = []
+        for point, words in ((error, ANY), (kill, reasons)):
+            ours.set_failpoints(machine, point)
+            ours.fails(machine, words)
+            gaps.append(_after(machine, proof, point))
+        bench.note(f"stood still for {gaps[0]:.2f} s with {error}, {gaps[1]:.2f} s with {kill}")
+        if gaps[1] <= gaps[0] + 2:
+            return
+        expect(attempt < 4, f"{kill}: user space stood still for {gaps[1]:.1f} s, with {error} for {gaps[0]:.1f} s")
+
+
 @case("daemon-killed", "SIGKILL of the daemon's session at each step: user space runs again within 2 s", limit=900)
 def daemon_killed(bench):
-    """The same point once with an error and once with a kill: the kill may cost 2 s more of standing still."""
+    """Whoever holds what is left undoes it."""
     machine, swap, proof = _machine(bench)
     for step in STEPS:
-        # Writing takes as long as the host lets it; a slow thaw is slow each time.
-        for attempt in range(3):
-            gaps = []
-            for action in ("error:5", "kill"):
-                ours.set_failpoints(machine, f"{step} {action}")
-                ours.fails(machine, ANY)
-                gaps.append(_after(machine, proof, f"{action} at {step}"))
-            bench.note(f"{step}: stood still for {gaps[0]:.2f} s with an error, {gaps[1]:.2f} s with a kill")
-            if gaps[1] <= gaps[0] + 2:
-                break
-            expect(attempt < 2, f"killed at {step}: user space stood still for {gaps[1]:.1f} s, "
-                   f"with an error for {gaps[0]:.1f} s")
+        _thaws_within_2s(bench, machine, proof, f"{step} error:5", f"{step} kill")
     _ends_well(machine, proof, swap)
 
 
@@ -78,11 +85,7 @@ def worker_killed(bench):
     """The worker's death is noticed and undone."""
     machine, swap, proof = _machine(bench)
     for step in WITH_WORKER:
-        ours.set_failpoints(machine, f"{step} kill:worker")
-        ours.fails(machine, ("worker",))
-        gap = _after(machine, proof, f"worker killed at {step}")
-        bench.note(f"{step}: user space stood still for {gap:.2f} s")
-        expect(gap < 10, f"worker killed at {step}: user space stood still for {gap:.1f} s")
+        _thaws_within_2s(bench, machine, proof, "commit error:5", f"{step} kill:worker", ("worker",))
     for point in ("worker-page kill 100", "worker-write kill 3"):
         ours.set_failpoints(machine, point)
         ours.fails(machine, ("worker",))
@@ -117,11 +120,12 @@ def resume_worker_killed(bench):
 def main_killed(bench):
     """The main process is frozen then, so the signal takes effect at thaw; a new daemon serves."""
     machine, swap, proof = _machine(bench)
-    ours.set_failpoints(machine, "write error:5")
-    failing = machine.start(f"{ours.LEAVE} & sleep 0.2; kill -9 $(pidof hibernated | tr ' ' '\\n' | sort -n | head -1); wait")
-    failing.result(120)
-    machine.sh("sleep 1")
+    before = machine.sh("pidof hibernated").strip()
+    ours.set_failpoints(machine, "write kill:parent", "write error:5")
+    ours.fails(machine, ANY)
+    machine.sh(ours.until("! pidof hibernated > /dev/null"))
     _after(machine, proof, "main process killed")
+    expect(machine.sh("pidof hibernated").strip() != before, "the main process was not killed")
     _ends_well(machine, proof, swap)
 
 

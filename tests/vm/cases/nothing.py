@@ -7,7 +7,7 @@ from harness.machine import expect
 
 @case("no-image", "nothing to resume: --resume ends at once by name and by auto; an absent device is waited for")
 def no_image(bench):
-    """auto once made each boot without an image wait for ResumeWait=."""
+    """No wait is as long as ResumeWait='s default of 30 s, and one that is set is kept; a slow machine is not a wait."""
     machine = bench.machine([bench.swap()], "shipped", files={ours.CONF: ours.conf()}).boot()
 
     def resume(**keys):
@@ -20,10 +20,10 @@ def no_image(bench):
     for keys in ({}, {"ResumeDevice": "auto"}):
         status, took = resume(**keys)
         expect(status == 0, f"{keys}: status {status}")
-        expect(took < 5, f"{keys}: {took:.2f} s without an image")
+        expect(took < 20, f"{keys}: {took:.2f} s without an image")
     status, took = resume(ResumeDevice="/dev/vdz", ResumeWait="4")
     expect(status == ours.STATUS["no-area"], f"an absent device: status {status}")
-    expect(4 <= took < 15, f"an absent device: {took:.2f} s, not 4")
+    expect(4 <= took < 25, f"an absent device: {took:.2f} s, not 4")
     status, took = resume(ResumeDevice="auto", ResumeWait="4")
     expect(status == 0, f"auto with a ResumeWait=: status {status}")
-    expect(4 <= took < 15, f"auto with a ResumeWait=: {took:.2f} s, not 4")
+    expect(4 <= took < 25, f"auto with a ResumeWait=: {took:.2f} s, not 4")

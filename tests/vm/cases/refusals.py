@@ -118,7 +118,8 @@ def cut_short(bench):
 def two_at_once(bench):
     """And only one image is written."""
     machine, _ = _boot(bench)
-    machine.sh("swapon /dev/vda1; hibernated > /run/hibernated.log 2>&1 & sleep 1")
+    machine.sh("swapon /dev/vda1")
+    ours.start_daemon(machine)
     proof = Proof(machine)
     leaving = machine.start(f"{ours.LEAVE} > /run/one 2>&1 & a=$!; {ours.LEAVE} > /run/two 2>&1 & b=$!; "
                             "wait $a; echo $?; wait $b; echo $?; cat /run/one /run/two")
@@ -129,17 +130,18 @@ def two_at_once(bench):
     expect(sorted(text.split()[:2]) == ["0", str(ours.STATUS["busy"])], f"statuses and words: {text}")
 
 
-@case("task-will-not-freeze", "a task that cannot be frozen: named, everything undone", kernels=("6.1", "6.12"))
+@case("task-will-not-freeze", "a task that cannot be frozen: named, everything undone")
 def will_not_freeze(bench):
-    """A writer on a file system that somebody else has frozen."""
-    machine, _ = _boot(bench, [bench.fs("ext4", 64)], modules=["ext4"])
-    machine.sh("swapon /dev/vda1; mount /dev/vdb /mnt; echo 3000 > /sys/power/pm_freeze_timeout")
+    """A reader of a suspended device; from 6.15 on a writer on a file system that somebody has frozen can be frozen."""
+    machine, _ = _boot(bench, [bench.fs("ext4", 64)], modules=["dm_mod"], tools=["dmsetup"])
+    machine.sh("swapon /dev/vda1; echo 3000 > /sys/power/pm_freeze_timeout")
+    machine.sh("dmsetup create held --table \"0 $(blockdev --getsz /dev/vdb) linear /dev/vdb 0\" && dmsetup mknodes")
     proof = Proof(machine)
-    machine.sh("fsfreeze --freeze /mnt; /bin/touch /mnt/file > /dev/null 2>&1 & sleep 1; "
-               "grep -q 'State:.D' /proc/$!/status")
+    machine.sh("dmsetup suspend --noflush --nolockfs held; head -c 4096 /dev/mapper/held > /dev/null 2>&1 & "
+               + ours.until("grep -q 'State:.D' /proc/$!/status"))
     text = ours.fails(machine, ("freeze-refused",))
-    expect("touch" in text, f"the task is not named: {text}")
-    machine.sh("fsfreeze --unfreeze /mnt")
+    expect("head" in text, f"the task is not named: {text}")
+    machine.sh("dmsetup resume held; echo 20000 > /sys/power/pm_freeze_timeout")
     proof.check()
     ours.check_left_clean(machine)
     leaving = ours.leave(machine)
@@ -191,30 +193,33 @@ def signals(bench):
     machine.sh("swapon /dev/vda1; mount /dev/vdb /mnt")
     proof = Proof(machine, memory=24 * MIB)
     pids = "pidof hibernated | tr ' ' '\\n' | sort -n"
+    under_way = ours.until("[ $(pidof hibernated | wc -w) -ge 2 ]")
+    dirty = "dd if=/dev/urandom of=/mnt/dirty bs=1M count=24 2> /dev/null"
     for signal in ("TERM", "INT"):
         for target, pick in (("session", f"{pids} | sed -n 2p"), ("daemon", f"{pids} | head -1")):
             what = f"SIG{signal} to the {target}"
-            machine.sh("pidof hibernated > /dev/null || { hibernated > /run/hibernated.log 2>&1 & sleep 1; }")
-            machine.sh("dd if=/dev/urandom of=/mnt/dirty bs=1M count=24 2> /dev/null")
+            ours.start_daemon(machine)
+            machine.sh(dirty)
             asking = machine.start(ours.LEAVE)
-            machine.sh("for i in $(seq 50); do [ $(pidof hibernated | wc -w) -ge 2 ] && exit 0; sleep 0.1; done; exit 1")
-            machine.sh(f"sleep 0.5; kill -{signal} $({pick})")
+            machine.sh(f"{under_way}; sleep 0.5; kill -{signal} $({pick})")
             status, text = asking.result(60)
             expect(status != 0, f"{what}: hibernatectl says that it went well")
             if target == "session":
                 expect(ours.NAME_OF.get(status) == "aborted", f"{what}: status {status}: {text}")
+            else:
+                machine.sh(ours.until("! pidof hibernated > /dev/null"))
             try:
                 proof.check()
                 ours.check_left_clean(machine)
             except Exception as error:
                 raise type(error)(f"{what}: {error}") from None
         # Who asked may go: the hibernation is the daemon's.
-        machine.sh("pidof hibernated > /dev/null || { hibernated > /run/hibernated.log 2>&1 & sleep 1; }")
-        machine.sh("dd if=/dev/urandom of=/mnt/dirty bs=1M count=12 2> /dev/null")
+        ours.start_daemon(machine)
+        machine.sh(dirty)
         asking = machine.start(ours.LEAVE)
-        machine.sh(f"sleep 1; kill -{signal} $(pidof hibernatectl)")
+        machine.sh(f"{under_way}; sleep 0.5; kill -{signal} $(pidof hibernatectl)")
         expect(asking.result(10)[0] != 0, f"SIG{signal} does not end hibernatectl")
-        awake = machine.start("sleep 8; echo awake")
+        awake = machine.start("until hibernatectl status | grep -q '^Outcome: resumed'; do sleep 0.2; done")
         machine.wait_off()
         machine.boot()
         ours.come_back(machine, awake)

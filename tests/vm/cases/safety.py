@@ -16,7 +16,6 @@ def without_resume(bench):
     machine.boot()
     said = len(machine.qemu.console)
     text = machine.sh(ours.DISARM)
-    machine.sh("sleep 0.5")
     notice = text + machine.qemu.console[said:] + machine.sh("dmesg | tail -n 5")
     expect("image" in notice and "vda1" in notice, f"no notice of what was dropped: {notice[-300:]}")
     ours.check_left_clean(machine)

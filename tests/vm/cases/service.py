@@ -18,7 +18,7 @@ def capabilities(bench):
     machine = bench.machine([bench.swap()], "shipped", tools=["setpriv"], files={ours.CONF: ours.conf()}).boot()
     machine.sh("swapon /dev/vda1")
     machine.sh(f"setsid /usr/sbin/setpriv --bounding-set={bounding} --no-new-privs hibernated "
-               "< /dev/null > /run/out 2>&1 & sleep 3; cat /run/out; test -S /run/hibernated/bus")
+               f"< /dev/null > /run/hibernated.log 2>&1 & {ours.until(f'[ -S {ours.SOCKET} ]')}")
     held = machine.sh("grep CapEff /proc/$(pidof hibernated | cut -d' ' -f1)/status").split()[1]
     expect(bin(int(held, 16)).count("1") == len(wanted), f"the daemon has the capabilities {held}")
     proof = Proof(machine)

@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 import shutil
+import signal
 from dataclasses import dataclass
 
 from . import build, disks, kernels
@@ -19,7 +20,7 @@ class Case:
     function: object
     kernels: tuple   # where it makes sense
     default: tuple   # the kernels of the default tier
-    limit: int       # seconds
+    limit: int       # seconds, ample on an idle machine
 
 
 _cases = {}
@@ -70,9 +71,18 @@ class Bench:
     def machine(self, disks=(), programs=None, **options):  # pylint: disable=redefined-outer-name
         """A machine with disks; programs: None, "shipped" or "failpoints"."""
         made = Machine(self.directory, options.pop("kernel", None) or self.kernel(), disks=disks,
-                       programs=build.programs(programs) if programs else None, **options)
+                       programs=self._programs(programs) if programs else None, **options)
         self._machines.append(made)
         return made
+
+    @staticmethod
+    def _programs(variant):
+        """Building is not the case's own time."""
+        left = signal.alarm(0)
+        try:
+            return build.programs(variant)
+        finally:
+            signal.alarm(left)
 
     def note(self, text):
         """Something worth knowing about a run; kept in its log."""

@@ -3,6 +3,7 @@
 
 It is not compressed: under emulation unpacking would cost more than reading.
 """
+import fcntl
 import hashlib
 import lzma
 import os
@@ -139,12 +140,14 @@ def make(kernel, modules=(), programs=None, tools=(), files=None):
     archive.file("modules", "".join(loaded))
     data = archive.bytes()
     target = paths.below_cache("initramfs") / hashlib.sha256(data).hexdigest()[:24]
-    if target.exists():
-        os.utime(target)
-        return target
-    for old in sorted(target.parent.iterdir(), key=os.path.getmtime)[:-KEEP]:
-        old.unlink(missing_ok=True)
-    part = target.with_suffix(f".{os.getpid()}")
-    part.write_bytes(data)
-    part.rename(target)
+    with open(paths.cache() / "initramfs.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if target.exists():
+            os.utime(target)
+            return target
+        for old in sorted(target.parent.iterdir(), key=os.path.getmtime)[:-KEEP]:
+            old.unlink()
+        part = target.with_suffix(".part")
+        part.write_bytes(data)
+        part.rename(target)
     return target

@@ -4,6 +4,7 @@ import mmap
 import os
 import re
 
+from . import patience
 from .machine import Failed, Proof, expect
 
 SECTION = "[Hibernate]\n"
@@ -14,6 +15,7 @@ DISARM = "hibernated --disarm"
 MARK = "ULSUSPEND"
 CLEAN = "SWAPSPACE2"
 FAILPOINTS = "/run/hibernated/failpoints"
+SOCKET = "/run/hibernated/bus"
 REFUSAL = re.compile(r"cannot resume: ([^\n]*)")
 QUESTION_ENDS = "b  boot without it"
 DAMAGED = r"(?i)damaged|checksum|not match"
@@ -108,9 +110,21 @@ def refuse(machine, proof, leaving, words, answer="b", timeout=120):
     return text
 
 
+def until(condition, seconds=20):
+    """Shell text that waits until a condition holds, and ends the shell with status 1 if it never does."""
+    return (f"i=0; until {condition}; do i=$((i+1)); [ $i -lt {int(patience.seconds(seconds) * 10)} ] || exit 1; "
+            "sleep 0.1; done")
+
+
 def wait_for(machine, path, seconds=20):
     """Wait until a device node is there."""
-    machine.sh(f"i=0; until [ -e {path} ]; do i=$((i+1)); [ $i -lt {seconds * 10} ] || exit 1; sleep 0.1; done")
+    machine.sh(until(f"[ -e {path} ]", seconds), seconds + 10)
+
+
+def start_daemon(machine):
+    """Start hibernated by hand, unless it runs, and wait until it serves."""
+    machine.sh(f"pidof hibernated > /dev/null && exit 0; rm -f {SOCKET}; "
+               f"hibernated > /run/hibernated.log 2>&1 & {until(f'[ -S {SOCKET} ]')}")
 
 
 def set_failpoints(machine, *lines):

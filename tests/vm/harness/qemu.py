@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 
-from . import paths
+from . import paths, patience
 
 
 class QemuError(Exception):
@@ -102,6 +102,7 @@ class Qemu:
 
     def pump(self, done, timeout, what):
         """Wait until done() is true; QemuError when the time is over or QEMU has ended first."""
+        timeout = patience.seconds(timeout)
         end = time.monotonic() + timeout
         while True:
             result = done()
@@ -169,6 +170,7 @@ class Qemu:
 
     def wait_exit(self, timeout):
         """Wait until QEMU has ended by itself; returns how."""
+        timeout = patience.seconds(timeout)
         end = time.monotonic() + timeout
         while self.process.poll() is None:
             if time.monotonic() > end:

@@ -12,11 +12,12 @@ import time
 import traceback
 from pathlib import Path
 
-from . import build, cases, kernels, paths
+from . import build, cases, kernels, paths, patience
 from .machine import Failed, Skipped
 
 REQUIRED = Path(__file__).resolve().parents[1] / "required"
 FIRST = kernels.SERIES[0]
+SLOWEST = 10  # so many are named at the end
 
 
 class TooLong(Exception):
@@ -60,7 +61,8 @@ def run_one(name, series, keep):
         raise TooLong()
 
     signal.signal(signal.SIGALRM, over)
-    signal.alarm(case.limit)
+    limit = int(patience.seconds(case.limit))
+    signal.alarm(limit)
     try:
         bench.kernel()
         case.function(bench)
@@ -70,7 +72,7 @@ def run_one(name, series, keep):
     except Skipped as error:
         verdict, reason = "SKIP", str(error)
     except TooLong:
-        verdict, reason = "FAIL", f"not done within {case.limit} s"
+        verdict, reason = "FAIL", f"not done within {limit} s"
     except build.BuildError as error:
         verdict, reason = "FAIL", str(error)
     except Exception as error:  # pylint: disable=broad-exception-caught
@@ -139,16 +141,26 @@ class Report:
 
     def __init__(self, required):
         self.required, self.failed, self.seen = required, 0, set()
+        self.start, self.times = time.monotonic(), {}
         self._lock = threading.Lock()
 
-    def line(self, name, verdict, reason):
+    def line(self, name, verdict, reason, seconds=None):
         """One verdict."""
         with self._lock:
+            if seconds is not None:
+                self.times[name] = seconds
             if verdict == "SKIP" and name in self.required:
                 verdict, reason = "FAIL", f"required, but skipped: {reason}"
             self.seen.add(name)
             self.failed += verdict == "FAIL"
             print(f"{verdict} {name} {reason}".rstrip(), flush=True)
+
+
+    def print_times(self):
+        """Where the time went."""
+        slowest = sorted(self.times.items(), key=lambda item: -item[1])[:SLOWEST]
+        print(f"# {len(self.times)} cases, {sum(self.times.values()):.0f} s in {time.monotonic() - self.start:.0f} s; "
+              f"slowest: {', '.join(f'{name} {seconds:.0f} s' for name, seconds in slowest)}", flush=True)
 
 
 def _judge(report, errors, whole_tier):
@@ -184,10 +196,13 @@ def main():
     with concurrent.futures.ProcessPoolExecutor(
             max(1, options.jobs), mp_context=multiprocessing.get_context("fork"),
             max_tasks_per_child=None) as pool:
+        # The long ones first: one that comes last would leave the other processors idle.
+        chosen.sort(key=lambda item: -known[item[0]].limit)
         running = {pool.submit(run_one, n, s, options.keep): title(n, s) for n, s in chosen}
         for done in concurrent.futures.as_completed(running):
-            verdict, reason, _ = done.result()
-            report.line(running[done], verdict, reason)
+            verdict, reason, seconds = done.result()
+            report.line(running[done], verdict, reason, seconds)
+    report.print_times()
     _judge(report, errors, not options.cases and not options.kernel)
     return 1 if report.failed else 0
 
