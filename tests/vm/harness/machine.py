@@ -54,11 +54,12 @@ class Machine:
     """Hardware and initramfs of a guest. boot() starts a QEMU; at most one runs at a time."""
 
     def __init__(self, directory, kernel, *, disks=(), memory=512, smp=1, modules=(), programs=None,
-                 tools=(), files=None, cmdline="", hotplug=0):
+                 tools=(), files=None, cmdline="", hotplug=0, preallocate=False):
         self.directory, self.kernel, self.disks = directory, kernel, list(disks)
         self.memory, self.smp, self.modules = memory, smp, list(modules)
         self.programs, self.tools, self.files, self.cmdline = programs, list(tools), dict(files or {}), cmdline
         self.hotplug = hotplug  # MiB in a module that the firmware does not tell of at boot
+        self.preallocate = preallocate  # memory is touched before the guest starts: for measurements
         self.qemu = None
         self.answers = {}
         self.boots = 0
@@ -85,6 +86,9 @@ class Machine:
             *disk_tools.arguments(self.disks)])
 
     def _memory_arguments(self):
+        if self.preallocate:
+            return ["-m", str(self.memory), "-machine", "memory-backend=ram",
+                    "-object", f"memory-backend-ram,id=ram,size={self.memory}M,prealloc=on"]
         if not self.hotplug:
             return ["-m", str(self.memory)]
         return ["-m", f"{self.memory},slots=1,maxmem={self.memory + self.hotplug}M",
