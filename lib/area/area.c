@@ -35,7 +35,7 @@ const char *area_kind_name(enum area_kind kind)
 
 /* ---- one active area --------------------------------------------------- */
 
-/* What /proc/swaps and the block device say. */
+/* What /proc/swaps and the block device say. @area->filesystem is known for a file. */
 static void take_facts(struct area *area, const struct sysctx *sys, const struct swap_entry *entry,
 		       const struct block *block, const struct swap_header *header)
 {
@@ -55,7 +55,7 @@ static void take_facts(struct area *area, const struct sysctx *sys, const struct
 	area->identity.device_size = block->size;
 	area->identity.partition_start = block->start;
 	block_device_id(sys, block, area->identity.device_id);
-	if (tags_read(sys, block, &tags) < 0)
+	if (tags_read(sys, block, entry->file ? area->filesystem : "swap", &tags) < 0)
 		return;
 	memcpy(area->identity.part_uuid, tags.part_uuid, sizeof(tags.part_uuid));
 	if (entry->file)
@@ -150,8 +150,8 @@ static int examine_file(struct area *area, const struct sysctx *sys, const struc
 	    area->extents.items[area->extents.count - 1].start + area->extents.items[area->extents.count - 1].length > block.size)
 		return failure_set(f, REASON_AREA_UNSUITABLE, EUCLEAN, entry->name, NULL,
 				   "the swap file is mapped beyond the end of %s", block.path);
-	take_facts(area, sys, entry, &block, &header);
 	snprintf(area->filesystem, sizeof(area->filesystem), "%.15s", mount.type);
+	take_facts(area, sys, entry, &block, &header);
 	area->offset_pages = mapping.first_page / PAGE_BYTES;
 	return 0;
 }
@@ -228,7 +228,7 @@ static int explain_block(const struct sysctx *sys, const struct block *block, st
 		return failure_set(f, REASON_AREA_UNSUITABLE, EBUSY, block->path,
 				   "Name a swap partition, or make a swap file on it and activate it.",
 				   "it is mounted on %s (%s), and no active swap file lies on it", mount.target, mount.type);
-	tags_read(sys, block, &tags);
+	tags_read(sys, block, NULL, &tags);
 	if (strcmp(tags.type, "swap") == 0)
 		return failure_set(f, REASON_AREA_UNSUITABLE, EINVAL, block->path, "Activate it with swapon.",
 				   "it is a swap area, but not active");

@@ -32,7 +32,7 @@ static void describe(struct area_place *place, const struct sysctx *sys, const s
 	block_device_id(sys, block, found.identity.device_id);
 	if (fd >= 0 && swap_header_read(fd, first_page, &header) == 0)
 		memcpy(found.identity.swap_uuid, header.uuid, sizeof(header.uuid));
-	if (tags_read(sys, block, &tags) == 0)
+	if (tags_read(sys, block, "swap", &tags) == 0)
 		memcpy(found.identity.part_uuid, tags.part_uuid, sizeof(tags.part_uuid));
 	*place = found;
 }

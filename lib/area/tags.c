@@ -40,7 +40,21 @@ static void part_uuid_from_uevent(const struct sysctx *sys, const struct block *
 			snprintf(out, size, "%s", line + 9);
 }
 
-int tags_read(const struct sysctx *sys, const struct block *block, struct tags *tags)
+/* The names that libblkid may have for what is mounted as @type. */
+static void look_only_for(blkid_probe probe, const char *type)
+{
+	char *names[] = {(char *)type, NULL, NULL, NULL};
+
+	if (strcmp(type, "ext4") == 0) {
+		names[1] = (char *)"ext3";
+		names[2] = (char *)"ext2";
+	} else if (strcmp(type, "swap") == 0) {
+		names[1] = (char *)"swsuspend";
+	}
+	blkid_probe_filter_superblocks_type(probe, BLKID_FLTR_ONLYIN, names);
+}
+
+int tags_read(const struct sysctx *sys, const struct block *block, const char *type, struct tags *tags)
 {
 	CLEANUP(probe_cleanup) blkid_probe probe = NULL;
 	AUTO_CLOSE int fd = block_open(sys, block, O_RDONLY);
@@ -56,6 +70,8 @@ int tags_read(const struct sysctx *sys, const struct block *block, struct tags *
 		return -EIO;
 	blkid_probe_enable_superblocks(probe, 1);
 	blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_UUID | BLKID_SUBLKS_LABEL);
+	if (type)
+		look_only_for(probe, type);
 	blkid_probe_enable_partitions(probe, 1);
 	blkid_probe_set_partitions_flags(probe, BLKID_PARTS_ENTRY_DETAILS);
 	if (blkid_do_safeprobe(probe) == 0) {
@@ -149,7 +165,7 @@ static int probe_one(void *data, const struct block *block)
 	struct search *search = data;
 	struct tags tags;
 
-	if (!block_worth_reading(block) || tags_read(search->sys, block, &tags) < 0)
+	if (!block_worth_reading(block) || tags_read(search->sys, block, NULL, &tags) < 0)
 		return 0;
 	if (tags_match(&tags, search->kind, search->value) && (size_t)search->count < search->max)
 		search->blocks[search->count++] = *block;

@@ -11,8 +11,12 @@ struct tags {
 	char part_uuid[IDENTITY_PART_UUID_MAX]; /* lower case */
 };
 
-/* Probe @block. 0 (fields stay empty where there is nothing), or -errno. */
-int tags_read(const struct sysctx *sys, const struct block *block, struct tags *tags);
+/*
+ * Probe @block for any content, or only for @type where that is known already ("swap", or a filesystem
+ * as mounted): the rest would be dozens of reads all over the device. @type NULL: any. 0 (fields stay
+ * empty where there is nothing), or -errno.
+ */
+int tags_read(const struct sysctx *sys, const struct block *block, const char *type, struct tags *tags);
 
 /* A textual UUID as 16 bytes; zeros and false if it is not one. */
 bool tags_uuid_bytes(const char *text, uint8_t out[16]);

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 /* Codecs keep their state in the workspace; the rest of the pipeline needs a few KiB. */
-#define STAGE_STACK_BYTES (256 * KIB)
+#define STAGE_STACK_BYTES (128 * KIB)
 #define STAGE_BUFFERS_LEAST 2 /* besides the codec threads' spares */
 
 static size_t workspace_bytes(enum codec_id codec, int level, uint32_t chunk_size)

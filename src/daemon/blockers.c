@@ -42,17 +42,13 @@ static void process_name(const struct sysctx *s, const char *pid, char *name, si
 	snprintf(name, size, "process %s (%s)", pid, comm);
 }
 
-static int check_traced(const struct sysctx *s, const char *pid, struct failure *f)
+/* @status: of the process, as in /proc/PID/status. */
+static int check_traced(const struct sysctx *s, const char *pid, const char *status, struct failure *f)
 {
-	char path[64], text[4096], name[128];
-	const char *at;
-	long tracer;
+	const char *at = strstr(status, "\nTracerPid:");
+	long tracer = at ? strtol(at + strlen("\nTracerPid:"), NULL, 10) : 0;
+	char name[128];
 
-	snprintf(path, sizeof(path), "/proc/%s/status", pid);
-	if (sys_read(s, path, text, sizeof(text)) <= 0)
-		return 0;
-	at = strstr(text, "\nTracerPid:");
-	tracer = at ? strtol(at + strlen("\nTracerPid:"), NULL, 10) : 0;
 	if (tracer <= 0)
 		return 0;
 	process_name(s, pid, name, sizeof(name));
@@ -100,6 +96,21 @@ static int check_fanotify(const struct sysctx *s, const char *pid, struct failur
 	return 0;
 }
 
+static int check_process(const struct sysctx *s, const char *pid, struct failure *f)
+{
+	char path[64], status[4096];
+	int r;
+
+	snprintf(path, sizeof(path), "/proc/%s/status", pid);
+	if (sys_read(s, path, status, sizeof(status)) <= 0)
+		return 0;
+	/* Kernel threads, most of the processes there are, have no memory, no tracer and no descriptors. */
+	if (!strstr(status, "\nVmSize:"))
+		return 0;
+	r = check_traced(s, pid, status, f);
+	return r < 0 ? r : check_fanotify(s, pid, f);
+}
+
 int blockers_check(const struct sysctx *s, struct failure *f)
 {
 	AUTO_CLOSEDIR DIR *dir = NULL;
@@ -119,9 +130,7 @@ int blockers_check(const struct sysctx *s, struct failure *f)
 	while (r == 0 && (entry = readdir(dir))) {
 		if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
 			continue;
-		r = check_traced(s, entry->d_name, f);
-		if (r == 0)
-			r = check_fanotify(s, entry->d_name, f);
+		r = check_process(s, entry->d_name, f);
 	}
 	return r;
 }

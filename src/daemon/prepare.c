@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#define STACK_RESERVE (256 * 1024)
+#define STACK_RESERVE (128 * KIB)
 
 int hibernate_estimate(struct estimate *e, const struct sysctx *s, const struct config *config, uint64_t free,
 		       struct failure *f)
@@ -148,6 +149,19 @@ static int prepare_worker(struct hibernation *h)
 	return supervisor_prepare(&h->worker, &request, h->estimate.ram, h->failure);
 }
 
+/* Whatever is locked becomes resident, and a part of the image. */
+static void trim_memory(struct hibernation *h)
+{
+	struct extent_list *list = &h->area.extents;
+	struct extent *items = realloc(list->items, MAX(list->count, 1) * sizeof(*items));
+
+	if (items) {
+		list->items = items;
+		list->capacity = list->count;
+	}
+	malloc_trim(0);
+}
+
 /* Touch the stack that the frozen part may need, then lock everything. */
 static int lock_memory(const struct sysctx *s, struct failure *f)
 {
@@ -200,8 +214,10 @@ int step_prepare(struct hibernation *h)
 		r = fingerprint_collect(&h->fingerprints, &h->sys, h->page, h->failure);
 	if (r >= 0)
 		r = prepare_worker(h);
-	if (r >= 0)
+	if (r >= 0) {
+		trim_memory(h);
 		r = lock_memory(&h->sys, h->failure);
+	}
 	if (r >= 0)
 		r = snapshot_open(&h->snapshot, h->snapshot_ops, h->snapshot_data, &h->sys, SNAPSHOT_SAVE, h->failure);
 	if (r < 0) {

@@ -106,6 +106,7 @@ static int load_program(struct supervisor *w, const char *path, struct failure *
 			munmap(map, (size_t)st.st_size);
 		return failure_set(f, REASON_WORKER, r, path, NULL, "cannot lock the worker's program in memory");
 	}
+	madvise(map, (size_t)st.st_size, MADV_DONTFORK); /* the worker starts from the descriptor, the guard needs none of it */
 	w->program = memfd;
 	w->program_map = map;
 	w->program_size = (size_t)st.st_size;
@@ -133,6 +134,7 @@ static int reserve(struct supervisor *w, const struct worker_job *request, uint6
 		return failure_set(f, REASON_INTERNAL, r, "worker memory", "Free some memory.",
 				   "cannot lock %llu MiB", (unsigned long long)(size / MIB));
 	}
+	madvise(map, size, MADV_DONTFORK);
 	job.version = WORKER_PROTOCOL_VERSION;
 	job.sandbox = 1;
 	job.worker_uid = w->uid;

@@ -98,7 +98,7 @@ static void quiet_tree(struct tree *tree)
 {
 	tree_init(tree);
 	tree_write(tree, "/proc/self/mounts", "/dev/sda1 / ext4 rw 0 0\nnone /proc proc rw 0 0\nx /mnt fuse.sshfs rw 0 0\n");
-	tree_write(tree, "/proc/1/status", "Name:\tinit\nState:\tS (sleeping)\nTracerPid:\t0\nUid:\t0\n");
+	tree_write(tree, "/proc/1/status", "Name:\tinit\nState:\tS (sleeping)\nTracerPid:\t0\nUid:\t0\nVmSize:\t100 kB\n");
 	tree_write(tree, "/proc/1/comm", "init\n");
 	tree_write(tree, "/proc/1/fd/keep", "");
 }
@@ -131,7 +131,7 @@ START_TEST(blockers_are_named)
 	tree_deinit(&tree);
 
 	quiet_tree(&tree);
-	tree_write(&tree, "/proc/77/status", "Name:\tvi\nTracerPid:\t42\n");
+	tree_write(&tree, "/proc/77/status", "Name:\tvi\nTracerPid:\t42\nVmSize:\t100 kB\n");
 	tree_write(&tree, "/proc/77/comm", "vi\n");
 	ck_assert_int_lt(blockers_check(&tree.sys, &f), 0);
 	ck_assert_str_eq(f.object, "process 77 (vi)");
