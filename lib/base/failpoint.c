@@ -3,12 +3,28 @@
 
 #if ENABLE_FAILPOINTS
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* Whole words, or with their ':' the beginning of one. */
+static const char *const actions[] = {"kill", "hang", "term", "int", "error:", "kill:", "wait:"};
+
+static bool known_action(const char *action)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(actions); i++) {
+		size_t length = strlen(actions[i]);
+
+		if (actions[i][length - 1] == ':' ? strncmp(action, actions[i], length) == 0 : strcmp(action, actions[i]) == 0)
+			return true;
+	}
+	return false;
+}
 
 int failpoints_parse(struct failpoints *set, const char *text)
 {
@@ -27,8 +43,7 @@ int failpoints_parse(struct failpoints *set, const char *text)
 			continue;
 		if (sscanf(line, "%47s %23s %u", point.name, point.action, &point.skip) < 2)
 			return -EINVAL;
-		if (strcmp(point.action, "kill") != 0 && strcmp(point.action, "hang") != 0 &&
-		    strncmp(point.action, "error:", 6) != 0 && strncmp(point.action, "kill:", 5) != 0)
+		if (!known_action(point.action))
 			return -EINVAL;
 		set->items[set->count++] = point;
 	}
@@ -48,6 +63,24 @@ int failpoints_load(struct failpoints *set, const struct sysctx *s, struct failu
 	return 0;
 }
 
+static int act(const char *action)
+{
+	if (strcmp(action, "kill") == 0)
+		kill(getpid(), SIGKILL);
+	if (strcmp(action, "hang") == 0)
+		for (;;)
+			pause();
+	if (strcmp(action, "term") == 0 || strcmp(action, "int") == 0)
+		return kill(getpid(), action[0] == 't' ? SIGTERM : SIGINT) < 0 ? -errno : 0;
+	if (strncmp(action, "wait:", 5) == 0) {
+		clock_sleep_usec((uint64_t)atoi(action + 5) * USEC_PER_SEC);
+		return 0;
+	}
+	if (strncmp(action, "kill:", 5) == 0)
+		return FAILPOINT_KILL_OTHER;
+	return -atoi(action + 6);
+}
+
 int failpoint_hit(struct failpoints *set, const char *name)
 {
 	for (size_t i = 0; i < set->count; i++) {
@@ -60,18 +93,11 @@ int failpoint_hit(struct failpoints *set, const char *name)
 			continue;
 		}
 		point->name[0] = '\0';
-		if (strcmp(point->action, "kill") == 0)
-			kill(getpid(), SIGKILL);
 		if (strcmp(point->action, "kill:parent") == 0) {
 			kill(getppid(), SIGKILL);
 			continue;
 		}
-		if (strcmp(point->action, "hang") == 0)
-			for (;;)
-				pause();
-		if (strncmp(point->action, "kill:", 5) == 0)
-			return FAILPOINT_KILL_OTHER;
-		return -atoi(point->action + 6);
+		return act(point->action);
 	}
 	return 0;
 }

@@ -61,6 +61,7 @@ static void guard_main(struct guard *guard, const struct sysctx *s, pid_t sessio
 	if (write(ready, &byte, 1) != 1)
 		_exit(1);
 	fd_close(ready);
+	failpoint_hit(&guard->failpoints, "guard-start");
 	while (read(life, &byte, 1) < 0 && errno == EINTR)
 		;
 
@@ -73,6 +74,7 @@ static void guard_main(struct guard *guard, const struct sysctx *s, pid_t sessio
 		wait_gone(worker, deadline);
 	if (shared->armed)
 		mark_disarm(&io, MARK_DROP_FAILED, NULL);
+	failpoint_hit(&guard->failpoints, "guard-disarmed");
 	fd_close(snapshot_fd);
 	_exit(0);
 }

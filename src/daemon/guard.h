@@ -17,6 +17,7 @@
 #pragma once
 
 #include "area/mark.h"
+#include "base/failpoint.h"
 #include "base/sys.h"
 
 #include <sys/types.h>
@@ -31,6 +32,7 @@ struct guard_shared {
 struct guard {
 	struct guard_shared *shared; /* mapped by guard_init(), locked */
 	void *page;                  /* MARK_BUFFER_BYTES for mark I/O, shared too */
+	struct failpoints failpoints; /* the guard takes its own copy along */
 	pid_t pid;                   /* 0: not running */
 	int life;                    /* our end of the pipe whose closing means that the session is gone */
 };

@@ -73,7 +73,10 @@ static void undo_freeze(struct hibernation *h)
 
 static int step_guard(struct hibernation *h)
 {
-	int r = guard_start(&h->guard, &h->sys, h->snapshot.fd, h->mark_io.fd, h->mark_io.position);
+	int r;
+
+	h->guard.failpoints = h->failpoints;
+	r = guard_start(&h->guard, &h->sys, h->snapshot.fd, h->mark_io.fd, h->mark_io.position);
 
 	if (r < 0)
 		return failure_set(h->failure, REASON_INTERNAL, -r, "guard", "Free some memory.", "cannot start it");
@@ -235,6 +238,18 @@ static int take_result(struct hibernation *h)
 	return 0;
 }
 
+/* For failpoints: the worker is dead when this returns, and the log says since when. */
+static void kill_worker(struct hibernation *h)
+{
+	uint64_t now = clock_monotonic_usec();
+
+	if (!h->worker.pid)
+		return;
+	kill(h->worker.pid, SIGKILL);
+	supervisor_wait_dead(&h->worker);
+	log_line(&h->log, LOG_LEVEL_NOTICE, "worker killed by a failpoint at %llu us", (unsigned long long)now);
+}
+
 static int write_tick(void *data, const struct worker_message *progress, struct failure *f)
 {
 	struct hibernation *h = data;
@@ -243,7 +258,7 @@ static int write_tick(void *data, const struct worker_message *progress, struct 
 		console_progress(&h->console, "saving memory", progress->value[0], progress->value[1],
 				 progress->value[0] * PAGE_BYTES);
 		if (failpoint_hit(&h->failpoints, "write-progress") == FAILPOINT_KILL_OTHER)
-			kill(h->worker.pid, SIGKILL);
+			kill_worker(h);
 	}
 	return keys_aborted(&h->keys) ? aborted(h, f) : 0;
 }
@@ -335,10 +350,13 @@ static int run_step(struct hibernation *h, const struct step *step)
 {
 	int r = failpoint_hit(&h->failpoints, step->name);
 
-	if (r == FAILPOINT_KILL_OTHER && h->worker.pid)
-		kill(h->worker.pid, SIGKILL);
+	if (r == FAILPOINT_KILL_OTHER)
+		kill_worker(h);
 	if (r < 0)
 		return failure_set(h->failure, REASON_INTERNAL, -r, step->name, NULL, "failed by a failpoint");
+	r = supervisor_check(&h->worker, h->failure); /* a dead one is noticed before the next long step, not after it */
+	if (r < 0)
+		return r;
 	if (step->run != step_commit && step->run != step_leave && keys_aborted(&h->keys))
 		return aborted(h, h->failure);
 	return step->run(h);

@@ -23,6 +23,7 @@
 
 #define READY_TIMEOUT_USEC (10 * USEC_PER_SEC)
 #define POLL_USEC (100 * USEC_PER_MSEC)
+#define DEATH_MSEC 1000
 #define PROGRAM_MAX (64 * MIB)
 
 void supervisor_init(struct supervisor *w)
@@ -284,6 +285,23 @@ static int worker_died(struct supervisor *w, struct failure *f)
 			   info.si_status);
 }
 
+static bool is_dead(const struct supervisor *w, int timeout_msec)
+{
+	struct pollfd dead = {.fd = w->pidfd, .events = POLLIN};
+
+	return poll(&dead, 1, timeout_msec) > 0;
+}
+
+int supervisor_check(struct supervisor *w, struct failure *f)
+{
+	return w->pid && is_dead(w, 0) ? worker_died(w, f) : 0;
+}
+
+void supervisor_wait_dead(struct supervisor *w)
+{
+	is_dead(w, DEATH_MSEC);
+}
+
 int supervisor_poll(struct supervisor *w, uint64_t timeout_usec, struct worker_message *message, struct failure *f)
 {
 	uint64_t deadline = clock_monotonic_usec() + timeout_usec;
@@ -307,7 +325,7 @@ int supervisor_poll(struct supervisor *w, uint64_t timeout_usec, struct worker_m
 			return worker_died(w, f);
 		r = worker_receive(w->socket, message, NULL, 0);
 		if (r == -ECONNRESET || r == -EPIPE || r == -ENOTCONN) {
-			poll(&fds[1], 1, 1000); /* its end of the socket closes a moment before it is dead */
+			supervisor_wait_dead(w); /* its end of the socket closes a moment before that */
 			return worker_died(w, f);
 		}
 		if (r < 0)

@@ -45,6 +45,12 @@ int supervisor_prepare(struct supervisor *w, const struct worker_job *request, u
 /* Start the worker with @area and, unless it is -1, @snapshot; wait until it is ready. */
 int supervisor_start(struct supervisor *w, int area, int snapshot, struct failure *f);
 
+/* Fails with REASON_WORKER if it was started and is dead. */
+int supervisor_check(struct supervisor *w, struct failure *f);
+
+/* Wait, a second at most, until it is dead; for whoever has just killed it. */
+void supervisor_wait_dead(struct supervisor *w);
+
 /* Send a message, with a descriptor unless @fd is -1. */
 int supervisor_send(struct supervisor *w, enum worker_message_type type, int fd, struct failure *f);
 

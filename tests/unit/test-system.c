@@ -197,6 +197,8 @@ START_TEST(clocks_run_in_microseconds)
 END_TEST
 
 #if ENABLE_FAILPOINTS
+static volatile sig_atomic_t signals_seen;
+
 START_TEST(failpoints_skip_then_fire_once)
 {
 	struct failpoints set;
@@ -238,6 +240,33 @@ START_TEST(failpoints_kill_the_parent_and_go_on)
 	ck_assert_int_eq(byte, 1);
 	close(ends[0]);
 	close(ends[1]);
+}
+END_TEST
+
+static void count_signal(int number)
+{
+	(void)number;
+	signals_seen++;
+}
+
+START_TEST(failpoints_signal_and_wait_and_go_on)
+{
+	struct sigaction action = {.sa_handler = count_signal};
+	struct failpoints set;
+	uint64_t before = clock_monotonic_usec();
+
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	ck_assert_int_eq(failpoints_parse(&set, "write term\nread int\nflush wait:1\n"), 0);
+	ck_assert_int_eq(failpoint_hit(&set, "write"), 0);
+	ck_assert_int_eq(signals_seen, 1);
+	ck_assert_int_eq(failpoint_hit(&set, "write"), 0);
+	ck_assert_int_eq(signals_seen, 1);
+	ck_assert_int_eq(failpoint_hit(&set, "read"), 0);
+	ck_assert_int_eq(signals_seen, 2);
+	ck_assert_uint_lt(clock_monotonic_usec(), before + USEC_PER_SEC);
+	ck_assert_int_eq(failpoint_hit(&set, "flush"), 0);
+	ck_assert_uint_ge(clock_monotonic_usec(), before + USEC_PER_SEC);
 }
 END_TEST
 
@@ -294,6 +323,7 @@ int main(void)
 #if ENABLE_FAILPOINTS
 	tcase_add_test(cases, failpoints_skip_then_fire_once);
 	tcase_add_test(cases, failpoints_kill_the_parent_and_go_on);
+	tcase_add_test(cases, failpoints_signal_and_wait_and_go_on);
 	tcase_add_loop_test(cases, failpoints_that_make_no_sense, 0, ARRAY_LENGTH(bad_failpoints));
 #else
 	tcase_add_test(cases, failpoints_are_nothing);

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Kills, errors and aborts: the machine must run as before, and no mark may outlive its image."""
+import re
+
 from harness import ours
 from harness.cases import case
 from harness.machine import Proof, expect
@@ -29,6 +31,11 @@ def _after(machine, proof, what):
         machine.sh(ours.until("! pidof hibernate-image > /dev/null", 2))
     except Exception as error:
         raise type(error)(f"{what}: {error}") from None
+    return now
+
+
+def _gap(now):
+    """Seconds that user space stood still."""
     return int(now["gap"]) / 1000
 
 
@@ -49,7 +56,7 @@ def error_each(bench):
     for step in STEPS:
         ours.set_failpoints(machine, f"{step} error:5")
         ours.fails(machine, ANY)
-        gap = _after(machine, proof, f"error at {step}")
+        gap = _gap(_after(machine, proof, f"error at {step}"))
         bench.note(f"{step}: user space stood still for {gap:.2f} s")
     _ends_well(machine, proof, swap)
 
@@ -64,7 +71,7 @@ def _thaws_within_2s(bench, machine, proof, error, kill, reasons=ANY):
         for point, words in ((error, ANY), (kill, reasons)):
             ours.set_failpoints(machine, point)
             ours.fails(machine, words)
-            gaps.append(_after(machine, proof, point))
+            gaps.append(_gap(_after(machine, proof, point)))
         bench.note(f"stood still for {gaps[0]:.2f} s with {error}, {gaps[1]:.2f} s with {kill}")
         if gaps[1] <= gaps[0] + 2:
             return
@@ -80,16 +87,25 @@ def daemon_killed(bench):
     _ends_well(machine, proof, swap)
 
 
-@case("worker-killed", "SIGKILL of the worker at each step: user space runs again within 2 s", limit=600)
+@case("worker-killed", "SIGKILL of the worker at each step: user space runs again within 2 s", limit=900)
 def worker_killed(bench):
-    """The worker's death is noticed and undone."""
+    """From the kill to the first that another process does; the worker's own points against an error at the same one."""
     machine, swap, proof = _machine(bench)
+
     for step in WITH_WORKER:
-        _thaws_within_2s(bench, machine, proof, "commit error:5", f"{step} kill:worker", ("worker",))
-    for point in ("worker-page kill 100", "worker-write kill 3"):
-        ours.set_failpoints(machine, point)
-        ours.fails(machine, ("worker",))
-        _after(machine, proof, point)
+        for attempt in range(5):
+            ours.set_failpoints(machine, f"{step} kill:worker")
+            ours.fails(machine, ("worker",))
+            now = _after(machine, proof, f"worker killed at {step}")
+            at = re.findall(r"worker killed by a failpoint at (\d+) us", machine.sh("dmesg"))[-1]
+            late = int(now["gap-end"]) / 1000 - int(at) / 1e6
+            words = f"{step}: user space ran {late:.2f} s after the kill, and had stood still for {_gap(now):.2f} s"
+            bench.note(words)
+            if late <= 2:
+                break
+            expect(attempt < 4, words)
+    for point in ("worker-page", "worker-write"):
+        _thaws_within_2s(bench, machine, proof, f"{point} error:5 3", f"{point} kill 3", ("worker",))
     _ends_well(machine, proof, swap)
 
 
@@ -199,4 +215,4 @@ def no_failpoints(bench):
     swap = bench.swap()
     machine = bench.machine([swap], "shipped", files={ours.CONF: ours.conf()}).boot()
     ours.set_failpoints(machine, *(f"{step} error:5" for step in STEPS))
-    ours.round_trip(machine, "/dev/vda1", swap, damage=None)
+    ours.round_trip(machine, "/dev/vda1", swap)

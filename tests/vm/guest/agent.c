@@ -139,6 +139,7 @@ static void start_job(struct agent *a, unsigned long number, const char *command
 		dup2(ends[1], 1);
 		dup2(ends[1], 2);
 		signal(SIGPIPE, SIG_DFL);
+		signal(SIGTERM, SIG_DFL);
 		execl("/bin/sh", "sh", "-c", command, (char *)NULL);
 		_exit(127);
 	}

@@ -28,7 +28,8 @@
 
 struct witness_shared {
 	volatile uint64_t counter, passed, broken;
-	volatile uint64_t gap; /* longest pause of the counter in ms, since the last report */
+	volatile uint64_t gap;     /* longest pause of the counter in ms, since the last report */
+	volatile uint64_t gap_end; /* when it ended, in ms of CLOCK_MONOTONIC */
 };
 
 /* The files that the holder keeps open; each stands at an odd position. */
@@ -259,8 +260,10 @@ static void counter_main(struct witness_shared *shared)
 		shared->counter++;
 		nap(20);
 		now = now_ms();
-		if (now - before > shared->gap)
+		if (now - before > shared->gap) {
 			shared->gap = now - before;
+			shared->gap_end = now;
+		}
 		before = now;
 	}
 }
@@ -299,6 +302,7 @@ int witnesses_start(struct witnesses *w, const struct witness_order *order)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 || pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
 
+	signal(SIGTERM, SIG_IGN); /* for the children: sysrq-e, SIGTERM to all, is one of the tests */
 	w->holder = fork();
 	if (w->holder == 0) {
 		close(pair[0]);
@@ -383,8 +387,9 @@ ssize_t witnesses_report(const struct witnesses *w, char *buf, size_t size)
 	if (n < 0)
 		return n;
 	n += snprintf(buf + n, size - (size_t)n,
-		      "counter=%llu\ngap=%llu\npipe=%llu\npipe-broken=%llu\nstart=%d:%llu,%d:%llu,%d:%llu,%d:%llu,1:%llu\n",
+		      "counter=%llu\ngap=%llu\ngap-end=%llu\npipe=%llu\npipe-broken=%llu\nstart=%d:%llu,%d:%llu,%d:%llu,%d:%llu,1:%llu\n",
 		      (unsigned long long)w->shared->counter, (unsigned long long)w->shared->gap,
+		      (unsigned long long)w->shared->gap_end,
 		      (unsigned long long)w->shared->passed, (unsigned long long)w->shared->broken,
 		      (int)w->holder, start_time(w->holder), (int)w->counter, start_time(w->counter), (int)w->source,
 		      start_time(w->source), (int)w->sink, start_time(w->sink), start_time(1));
