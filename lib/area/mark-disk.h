@@ -28,7 +28,6 @@ _Static_assert(offsetof(struct swap_header_disk, bad_pages) == 1536, "swap heade
 #define MARK_SIGNATURE_OFFSET (PAGE_BYTES - MARK_SIGNATURE_BYTES)
 #define MARK_BAD_PAGES_MAX ((MARK_OFFSET - 1536) / 4)
 #define MARK_MAGIC "hibernated mark" /* with its NUL, 16 bytes */
-#define MARK_VERSION 1
 
 struct mark_disk {
 	uint8_t magic[16];

@@ -30,6 +30,9 @@
 #define MARK_BUFFER_BYTES (2 * PAGE_BYTES)
 #define MARK_SIGNATURE_BYTES 10
 
+/* Of the record; another one is not understood. */
+#define MARK_VERSION 1
+
 enum mark_kind {
 	MARK_NONE,     /* not a swap area */
 	MARK_SWAP,     /* a swap area without a record of ours */

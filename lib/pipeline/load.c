@@ -237,10 +237,27 @@ void load_codec(struct pipeline *p, unsigned int number)
 	pthread_mutex_unlock(&p->lock);
 }
 
+/* The kernel compares the first page, its own header, with this machine when the second one comes. */
+static int first_page_refused(struct pipeline *p)
+{
+	struct failure f;
+	int r = failure_set(&f, REASON_WRONG_MACHINE, EPERM, p->job.area_name,
+			    "Resume on the machine and with the memory that it had; the kernel log says what differs.",
+			    "the kernel refused the image at its first page: it is of a machine with another amount of memory, "
+			    "another layout of it, or another kind of kernel");
+
+	stage_fail(p, r, &f);
+	return r;
+}
+
 static int write_failed(struct pipeline *p, int error, const char *what)
 {
 	struct failure f;
-	int r = failure_set(&f, REASON_RESTORE_REFUSED, -error, "/dev/snapshot", NULL, "%s after %llu of %llu pages", what,
+	int r;
+
+	if (error == -EPERM && p->moved_pages == 0)
+		return first_page_refused(p);
+	r = failure_set(&f, REASON_RESTORE_REFUSED, -error, "/dev/snapshot", NULL, "%s after %llu of %llu pages", what,
 			    (unsigned long long)p->moved_pages, (unsigned long long)p->job.pages);
 
 	stage_fail(p, r, &f);

@@ -77,8 +77,12 @@ static int discard_area(struct discard *d, const char *spec, enum mark_drop drop
 	r = mark_read(&io, &mark, f);
 	if (r < 0)
 		return r;
-	*found = mark.kind == MARK_ARMED || mark.kind == MARK_DAMAGED;
-	return *found ? disarm_in_session(d, &io, drop, f) : 0;
+	/* A daemon that was started for this has disarmed it already. */
+	*found = mark.kind == MARK_DROPPED && mark.drop == MARK_DROP_SAME_BOOT;
+	if (mark.kind != MARK_ARMED && mark.kind != MARK_DAMAGED)
+		return 0;
+	*found = true;
+	return disarm_in_session(d, &io, drop, f);
 }
 
 void discard_run(const struct session_request *request, const struct config *config, struct session_report *report)

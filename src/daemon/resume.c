@@ -180,13 +180,36 @@ static int enter_image(struct resume *r, struct failure *f)
 	return result;
 }
 
+static int fail_at(struct resume *r, const char *point, struct failure *f)
+{
+	int result = failpoint_hit(&r->failpoints, point);
+
+	if (result >= 0)
+		return 0;
+	return failure_set(f, REASON_INTERNAL, -result, "resume", NULL, "failed by the failpoint %s", point);
+}
+
+static int check_mark(const struct resume *r, struct failure *f)
+{
+	if (r->mark.kind == MARK_ARMED)
+		return 0;
+	if (r->mark.version != MARK_VERSION)
+		return failure_set(f, REASON_IMAGE_VERSION, ENOTSUP, r->place.device,
+				   "Boot the hibernated that wrote it, or without the image.",
+				   "the mark of the image has version %u, this program knows %d", r->mark.version, MARK_VERSION);
+	return failure_set(f, REASON_IMAGE_DAMAGED, EBADMSG, r->place.device, "Boot without it.",
+			   "the mark of the image is damaged");
+}
+
 static int try_resume(struct resume *r, struct failure *f)
 {
 	AUTO_CLOSE int area = area_place_open(&r->place, &r->sys, O_RDONLY, f);
-	int result = area;
+	int result = area < 0 ? area : check_mark(r, f);
 
 	if (result >= 0)
 		result = start_worker(r, area, f);
+	if (result >= 0)
+		result = fail_at(r, "resume-open", f);
 	if (result >= 0)
 		result = supervisor_send(&r->worker, WORKER_OPEN, -1, f);
 	if (result >= 0)
@@ -195,6 +218,8 @@ static int try_resume(struct resume *r, struct failure *f)
 		result = take_meta(r, f);
 	if (result >= 0)
 		result = check_meta(r, f);
+	if (result >= 0)
+		result = fail_at(r, "resume-load", f);
 	if (result >= 0)
 		result = load(r, f);
 	if (result >= 0)
@@ -290,15 +315,11 @@ static bool find_image(struct resume *r, struct failure *f)
 		return false;
 	switch (r->mark.kind) {
 	case MARK_ARMED:
+	case MARK_DAMAGED: /* armed, as far as one can know: not to be passed either */
 		return true;
 	case MARK_NONE:
 	case MARK_SWAP:
 	case MARK_DROPPED:
-		return false;
-	case MARK_DAMAGED:
-		failure_set(f, REASON_IMAGE_DAMAGED, 0, r->place.device,
-			    "Drop it with hibernate-image discard, or boot the hibernated that wrote it.",
-			    "there is a mark of ours that this version cannot read");
 		return false;
 	case MARK_KERNEL:
 	case MARK_USWSUSP:

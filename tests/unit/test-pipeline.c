@@ -28,7 +28,8 @@ struct snapshot {
 	uint64_t count;
 	uint64_t at;
 	size_t most;      /* pages a call */
-	uint64_t fail_at; /* page whose move gives -EIO */
+	uint64_t fail_at; /* page whose move gives -error */
+	int error;
 	unsigned int finished;
 };
 
@@ -52,7 +53,7 @@ static ssize_t give_pages(void *data, void *buffer, size_t pages)
 	size_t n = MIN(MIN(pages, s->most), s->count - s->at);
 
 	if (s->fail_at >= s->at && s->fail_at < s->at + n)
-		return -EIO;
+		return -s->error;
 	memcpy(buffer, s->pages + s->at * PAGE_BYTES, n * PAGE_BYTES);
 	s->at += n;
 	return (ssize_t)n;
@@ -64,7 +65,7 @@ static ssize_t accept_pages(void *data, void *buffer, size_t pages)
 	size_t n = MIN(MIN(pages, s->most), s->count - s->at);
 
 	if (s->fail_at >= s->at && s->fail_at < s->at + n)
-		return -EIO;
+		return -s->error;
 	memcpy(s->pages + s->at * PAGE_BYTES, buffer, n * PAGE_BYTES);
 	s->at += n;
 	return (ssize_t)n;
@@ -117,8 +118,8 @@ static struct bench *bench_new(uint64_t pages, enum content content, enum codec_
 {
 	struct bench *b = calloc(1, sizeof(*b));
 
-	b->from = (struct snapshot){.pages = malloc(pages * PAGE_BYTES + 1), .count = pages, .most = 64, .fail_at = UINT64_MAX};
-	b->to = (struct snapshot){.pages = calloc(pages + 1, PAGE_BYTES), .count = pages, .most = 64, .fail_at = UINT64_MAX};
+	b->from = (struct snapshot){.pages = malloc(pages * PAGE_BYTES + 1), .count = pages, .most = 64, .fail_at = UINT64_MAX, .error = EIO};
+	b->to = (struct snapshot){.pages = calloc(pages + 1, PAGE_BYTES), .count = pages, .most = 64, .fail_at = UINT64_MAX, .error = EIO};
 	fill(b->from.pages, pages * PAGE_BYTES, content);
 	b->area = memfd_create("area", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	ck_assert_int_ge(b->area, 0);
@@ -399,6 +400,23 @@ START_TEST(a_kernel_that_takes_no_more_stops_the_load)
 }
 END_TEST
 
+/* EPERM for the first pages is the kernel's comparison of its header with this machine; later it is something else. */
+START_TEST(a_kernel_that_refuses_the_first_page_means_another_machine)
+{
+	struct bench *b = bench_new(1000, TEXT, CODEC_LZ4, 65536);
+
+	ck_assert_int_eq(run(b, false, &b->saved), 0);
+	b->to.error = EPERM;
+	b->to.fail_at = 1;
+	ck_assert_int_eq(run(b, true, &b->loaded), -EPERM);
+	ck_assert_int_eq(b->failure.reason, REASON_WRONG_MACHINE);
+	b->to.fail_at = 400;
+	ck_assert_int_eq(run(b, true, &b->loaded), -EPERM);
+	ck_assert_int_eq(b->failure.reason, REASON_RESTORE_REFUSED);
+	bench_free(b);
+}
+END_TEST
+
 /*
  * One flipped bit in chunk _i, wherever it lies: earlier chunks may have been handed over, this one never. With
  * one codec thread the readers get ahead of it, so that the later chunks are verified by them.
@@ -588,6 +606,7 @@ int main(void)
 	tcase_add_test(cases, a_write_error_stops_the_save);
 	tcase_add_test(cases, a_device_that_ends_early_stops_the_load);
 	tcase_add_test(cases, a_kernel_that_takes_no_more_stops_the_load);
+	tcase_add_test(cases, a_kernel_that_refuses_the_first_page_means_another_machine);
 	tcase_add_loop_test(cases, a_damaged_chunk_never_reaches_the_kernel, 0, DAMAGED_CHUNKS);
 	tcase_add_test(cases, a_block_that_does_not_decode_is_refused);
 	tcase_add_loop_test(cases, an_index_that_lies_is_refused_before_anything_is_read, 0, ARRAY_LENGTH(lies));

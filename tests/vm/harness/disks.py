@@ -38,7 +38,7 @@ class Disk:
             return f.read(length)
 
     def write(self, offset, data):
-        """Overwrite bytes at an offset inside the partition; only while no guest runs."""
+        """Overwrite bytes at an offset inside the partition; while a guest runs, only what it reads past its cache."""
         with open(self.path, "r+b") as f:
             f.seek(self.start + offset)
             f.write(data)
@@ -141,7 +141,7 @@ def arguments(disks):
             node = {"driver": "throttle", "throttle-group": f"group{i}", "file": node}
         node["node-name"] = f"disk{i}"
         out += ["-blockdev", json.dumps(node)]
-        tail = f"drive=disk{i},serial={disk.serial or f'disk{i}'}"
+        tail = f"id=device{i},drive=disk{i},serial={disk.serial or f'disk{i}'}"
         policy = ",werror=report,rerror=report"
         if disk.bus == "virtio":
             out += ["-device", f"virtio-blk-pci,{tail}{policy}"]

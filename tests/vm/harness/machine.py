@@ -176,6 +176,10 @@ class Machine:
         self.qemu = None
         return how
 
+    def unplug(self, disk):
+        """Take a disk away for good, as if its cable broke; for disks on the bus scsi."""
+        self.qemu.qmp("device_del", id=f"device{self.disks.index(disk)}")
+
     def kill(self):
         """Pull the plug."""
         if self.qemu:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """How a guest uses our programs: configuration, leaving, coming back, and what must be true then."""
+import ctypes
 import mmap
 import os
 import re
@@ -116,6 +117,17 @@ def until(condition, seconds=20):
             "sleep 0.1; done")
 
 
+def wait_said(machine, words, since=0, timeout=60, unless=None):
+    """Wait until the console has said words (a regular expression), behind position since; or unless() is true."""
+    machine.pump(lambda: re.search(words, machine.qemu.console[since:]) or (unless and unless()), timeout, repr(words))
+
+
+def question(machine, since, timeout=120):
+    """Wait until the resume step asks what to do, behind position since; returns its reason."""
+    wait_said(machine, rf"{REFUSAL.pattern}(.|\n)*{QUESTION_ENDS}", since, timeout)
+    return REFUSAL.search(machine.qemu.console[since:])[1].strip()
+
+
 def wait_for(machine, path, seconds=20):
     """Wait until a device node is there."""
     machine.sh(until(f"[ -e {path} ]", seconds), seconds + 10)
@@ -190,12 +202,42 @@ def at_share(disk, share):
     raise Failed("nothing has been written to the disk")
 
 
-MARK_HEADER_OFFSET = 3584 + 88  # of the header page's place in the area's first page; see doc/image-format.md
+MARK_AT = 3584  # the mark's record in the area's first page; see doc/image-format.md
+MARK_HEADER_OFFSET = MARK_AT + 88  # of the header page's place in the area's first page; see doc/image-format.md
 
 
 def header_at(disk, mark_at):
     """Offset of the image's header page; the block device that carries the area is the partition."""
     return int.from_bytes(disk.read(mark_at + MARK_HEADER_OFFSET, 8), "little")
+
+
+def checksum(data):
+    """XXH3, 128 bits, as the image format has it."""
+    class Hash(ctypes.Structure):  # pylint: disable=too-few-public-methods
+        """XXH128_hash_t."""
+        _fields_ = [("low", ctypes.c_uint64), ("high", ctypes.c_uint64)]
+
+    function = ctypes.CDLL("libxxhash.so.0").XXH3_128bits
+    function.argtypes, function.restype = [ctypes.c_char_p, ctypes.c_size_t], Hash
+    made = function(data, len(data))
+    return made.high.to_bytes(8, "big") + made.low.to_bytes(8, "big")
+
+
+def future_mark(disk, mark_at):
+    """The mark as a later version would write it."""
+    record = bytearray(disk.read(mark_at + MARK_AT, 502))
+    record[16:20] = (2).to_bytes(4, "little")
+    record[24:40] = bytes(16)
+    record[24:40] = checksum(bytes(record))
+    disk.write(mark_at + MARK_AT, bytes(record))
+
+
+def future_header(disk, mark_at):
+    """The image's header page as a later version would write it."""
+    page = bytearray(disk.read(header_at(disk, mark_at), 4096))
+    page[16:20] = (2).to_bytes(4, "little")
+    page[4080:] = checksum(bytes(page[:4080]))
+    disk.write(header_at(disk, mark_at), bytes(page))
 
 
 def flip_in_chunks(disk, mark_at):
