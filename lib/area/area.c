@@ -124,6 +124,10 @@ static int examine_file(struct area *area, const struct sysctx *sys, const struc
 	if (entry->deleted)
 		return failure_set(f, REASON_AREA_UNSUITABLE, ENOENT, entry->name, "swapoff it, and make it anew.",
 				   "the swap file has been deleted while in use; it has no name to find it by after a reboot");
+	r = sys_stat(sys, entry->name, &st);
+	if (r < 0)
+		return failure_set(f, REASON_AREA_UNSUITABLE, -r, entry->name, "swapoff it, and activate one that has a name.",
+				   "no name leads to the swap file any more: was its filesystem unmounted?");
 	r = find_filesystem(sys, entry, &mount, f);
 	if (r < 0)
 		return r;

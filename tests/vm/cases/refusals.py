@@ -45,7 +45,7 @@ def config_bad(bench):
 
 @case("area-bad", "areas that cannot carry an image: each refused with the reason", limit=400)
 def area_bad(bench):
-    """Absent, not swap, not active, mounted, zram, loop, a key that dies with the boot; none of them for auto."""
+    """Absent, not swap, not active, mounted, without a name, zram, loop, a key that dies with the boot; none of them for auto."""
     machine, _ = _boot(bench, [bench.fs("ext4", 600), bench.swap(64, "crypt", partitioned=False)], smp=1,
                        modules=["ext4", "zram", "loop", "dm_crypt", "xts", "ecb"],
                        tools=["dmsetup", "swapon"])
@@ -63,6 +63,12 @@ def area_bad(bench):
     refused("/dev/vdb", ("area-unsuitable",))
     machine.sh("mount /dev/vdb /mnt")
     refused("/dev/vdb", ("area-unsuitable",))
+    # The kernels of today do not let anyone delete an active swap file. Unmounting from under it leaves no name, too.
+    machine.sh("fallocate -l 64M /mnt/gone && chmod 600 /mnt/gone && mkswap /mnt/gone && swapon /mnt/gone")
+    machine.sh("rm -f /mnt/gone 2> /dev/null; test -e /mnt/gone && umount -l /mnt")
+    expect("unmounted" in refused("auto", ("area-unsuitable",)), "it is not said why the swap file cannot be used")
+    refused("/mnt/gone", ("no-area",))
+    machine.sh("mount /dev/vdb /mnt && swapoff /mnt/gone")
     machine.sh("echo 256M > /sys/block/zram0/disksize && mkswap /dev/zram0 && /usr/sbin/swapon -p 9 /dev/zram0")
     refused("/dev/zram0", ("area-unsuitable",))
     machine.sh("fallocate -l 200M /mnt/under && losetup /dev/loop0 /mnt/under && mkswap /dev/loop0 && swapon /dev/loop0")
@@ -117,13 +123,14 @@ def cut_short(bench):
 @case("two-at-once", "two hibernations asked for at once: one is refused as busy, the other succeeds")
 def two_at_once(bench):
     """And only one image is written."""
-    machine, _ = _boot(bench)
+    machine, swap = _boot(bench)
     machine.sh("swapon /dev/vda1")
     ours.start_daemon(machine)
     proof = Proof(machine)
     leaving = machine.start(f"{ours.LEAVE} > /run/one 2>&1 & a=$!; {ours.LEAVE} > /run/two 2>&1 & b=$!; "
                             "wait $a; echo $?; wait $b; echo $?; cat /run/one /run/two")
     machine.wait_off()
+    ours.twin(machine, proof, leaving, swap)
     machine.boot()
     text = ours.come_back(machine, leaving)
     proof.check()
