@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Kills, errors and aborts: the machine must run as before, and no mark may outlive its image."""
 import re
+import time
 
 from harness import ours
 from harness.cases import case
@@ -85,6 +86,32 @@ def daemon_killed(bench):
     for step in STEPS:
         _thaws_within_2s(bench, machine, proof, f"{step} error:5", f"{step} kill")
     _ends_well(machine, proof, swap)
+
+
+@case("killed-after-commit", "SIGKILL of the session when the mark is armed: swap again on the disk before the thaw", limit=400)
+def killed_after_commit(bench):
+    """The guard is held when it has disarmed: the disk, seen from outside, is right while user space is still frozen.
+
+    Then the power goes off in just that moment: nothing may resume.
+    """
+    machine, swap, proof = _machine(bench)
+    for again in (True, False):
+        ours.set_failpoints(machine, "leave kill", "guard-disarmed wait:5")
+        since, leaving = len(machine.qemu.console), machine.start(ours.LEAVE)
+        ours.wait_said(machine, "memory saved", since)
+        asked = machine.request("ping")
+        machine.pump(lambda: swap.signature() == ours.CLEAN or asked.done(), 60, "the guard")
+        expect(swap.signature() == ours.CLEAN, f"user space runs, and the swap signature is {swap.signature()}")
+        end = time.monotonic() + 1
+        machine.pump(lambda: asked.done() or time.monotonic() > end, 10, "a moment")
+        expect(not asked.done(), "user space runs already: this does not prove the order")
+        if again:
+            asked.wait(60)
+            expect(leaving.result(60)[0] == ours.STATUS["internal"], "hibernatectl does not say that it was killed")
+            _after(machine, proof, "killed after the commit point")
+    machine.kill()
+    machine.boot()
+    ours.refuse(machine, proof, leaving, None)
 
 
 @case("worker-killed", "SIGKILL of the worker at each step: user space runs again within 2 s", limit=900)
@@ -178,22 +205,32 @@ def flush_error(bench):
     _after(machine, proof, "flush error")
 
 
-@case("abort-esc", "Esc in the middle of writing: undone, and an ordinary cycle follows")
-def abort_esc(bench):
-    """A slow disk, so that there is a middle; a real key press from the machine's keyboard."""
+def _abort(bench, by, press):
+    """A slow disk, so that there is a middle; then a key, then an ordinary cycle."""
     swap = bench.swap()
     swap.throttle = 6 << 20
     machine, swap, proof = _machine(bench, swap)
-    leaving = machine.start(ours.LEAVE)
-    machine.pump(lambda: "PM: hibernation: Image created" in machine.qemu.console
-                 or "saving memory" in machine.qemu.console or leaving.done(), 60, "writing to begin")
+    since, leaving = len(machine.qemu.console), machine.start(ours.LEAVE)
+    ours.wait_said(machine, "saving memory", since, 60, leaving.done)
     machine.qemu.step(1.0)
-    machine.qemu.qmp("send-key", keys=[{"type": "qcode", "data": "esc"}])
+    press(machine.qemu)
     status, text = leaving.result(60)
-    expect(ours.NAME_OF.get(status) == "aborted", f"status {status}: {text}")
+    expect(ours.NAME_OF.get(status) == "aborted" and by in text, f"status {status}: {text}")
     _after(machine, proof, "abort")
     machine.kill()
     expect(swap.signature() == ours.CLEAN, f"the swap signature is {swap.signature()}")
+
+
+@case("abort-esc", "Esc in the middle of writing: undone")
+def abort_esc(bench):
+    """A real key press from the machine's keyboard."""
+    _abort(bench, "Esc key", lambda qemu: qemu.qmp("send-key", keys=[{"type": "qcode", "data": "esc"}]))
+
+
+@case("abort-power-key", "the power key in the middle of writing: undone")
+def abort_power(bench):
+    """ACPI's power button, which the kernel makes an input device."""
+    _abort(bench, "power key", lambda qemu: qemu.qmp("system_powerdown"))
 
 
 @case("resume-tries-again", "FREEZE fails once, ATOMIC_RESTORE fails once during resume: the next try resumes")

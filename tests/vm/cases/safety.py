@@ -37,6 +37,7 @@ def foreign(bench):
         machine.status(ours.RESUME, 60)
         machine.status(ours.DISARM, 60)
         machine.status("hibernate-image discard /dev/vda1", 30)
+        ours.fails(machine, ("area-unsuitable",))
         machine.kill()
         expect(swap.read(0, 4096) == kept[mark], f"the first page with {mark} was changed")
 
@@ -115,6 +116,7 @@ def hybrid(bench):
     proof.check()
     ours.check_left_clean(machine)
     leaving = ours.leave(machine, how="guest-reset")
+    ours.twin(machine, proof, leaving, swap)
     machine.boot()
     ours.come_back(machine, leaving)
     proof.check()
@@ -130,6 +132,7 @@ def hybrid_power_lost(bench):
     suspending = machine.start("hibernatectl hybrid")
     machine.pump(lambda: machine.qemu.saw_event("SUSPEND") or suspending.done(), 120, "suspend to RAM")
     machine.kill()
+    ours.twin(machine, proof, suspending, swap)
     machine.boot()
     ours.come_back(machine, suspending)
     proof.check()

@@ -55,6 +55,7 @@ def ends_in_zeros(bench):
     bench.note(top)
     expect(frames["top"] == frames["zero-top"], f"memory does not end in the witness' zeros: {top}")
     leaving = ours.leave(machine)
+    ours.twin(machine, proof, leaving, swap)
     machine.boot()
     ours.come_back(machine, leaving)
     proof.check()

@@ -122,6 +122,7 @@ def swapped_out(bench):
     expect(used > 30 * 1024, f"only {used} KiB are swapped out: this proves nothing")
     bench.note(f"{used} KiB swapped out before")
     leaving = ours.leave(machine)
+    ours.twin(machine, proof, leaving, swap)
     machine.boot()
     ours.come_back(machine, leaving)
     proof.check()
