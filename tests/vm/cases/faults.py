@@ -96,7 +96,7 @@ def killed_after_commit(bench):
     """
     machine, swap, proof = _machine(bench)
     for again in (True, False):
-        ours.set_failpoints(machine, "leave kill", "guard-disarmed wait:5")
+        ours.set_failpoints(machine, "leave kill", "guard-disarmed wait:8")
         since, leaving = len(machine.qemu.console), machine.start(ours.LEAVE)
         ours.wait_said(machine, "memory saved", since)
         asked = machine.request("ping")
