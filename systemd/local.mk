@@ -2,10 +2,13 @@
 # Units name installed programs, so they are made here and not by configure, which does not expand prefixes.
 UNITS = systemd/hibernated.service systemd/hibernated-disarm.service
 SYSUSERS = systemd/hibernated.conf
+UDEVRULES = systemd/65-hibernated.rules
 systemdsystemunit_DATA = $(UNITS)
 sysusers_DATA = $(SYSUSERS)
-EXTRA_DIST += systemd/hibernated.service.in systemd/hibernated-disarm.service.in systemd/hibernated.sysusers.in
-CLEANFILES += $(UNITS) $(SYSUSERS)
+udevrules_DATA = $(UDEVRULES)
+EXTRA_DIST += systemd/hibernated.service.in systemd/hibernated-disarm.service.in systemd/hibernated.sysusers.in \
+	systemd/65-hibernated.rules.in
+CLEANFILES += $(UNITS) $(SYSUSERS) $(UDEVRULES)
 
 MAKE_UNIT = $(AM_V_GEN)$(MKDIR_P) systemd && sed -e 's|@sbindir[@]|$(sbindir)|g' \
 	-e 's|@WORKER_USER[@]|$(WORKER_USER)|g' $< >$@.new && mv $@.new $@
@@ -13,6 +16,8 @@ MAKE_UNIT = $(AM_V_GEN)$(MKDIR_P) systemd && sed -e 's|@sbindir[@]|$(sbindir)|g'
 systemd/hibernated.service: systemd/hibernated.service.in Makefile
 	$(MAKE_UNIT)
 systemd/hibernated-disarm.service: systemd/hibernated-disarm.service.in Makefile
+	$(MAKE_UNIT)
+systemd/65-hibernated.rules: systemd/65-hibernated.rules.in Makefile
 	$(MAKE_UNIT)
 systemd/hibernated.conf: systemd/hibernated.sysusers.in Makefile
 	$(MAKE_UNIT)

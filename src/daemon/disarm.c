@@ -2,13 +2,13 @@
 #include "daemon/disarm.h"
 
 #include "area/area.h"
+#include "area/block.h"
 #include "area/mark.h"
 #include "base/fdio.h"
 #include "config/config.h"
 #include "daemon/console.h"
 #include "daemon/log.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -31,31 +31,44 @@ static void say(struct disarm *d, const char *text)
 	console_say(&d->console, "hibernated: %s", text);
 	if (!d->notice) {
 		mkdir("/run/hibernated", 0700);
-		d->notice = fopen(DROPPED_NOTICE, "we");
+		d->notice = fopen(DROPPED_NOTICE, "ae");
 	}
 	if (d->notice)
 		fprintf(d->notice, "%s\n", text);
 }
 
-static int disarm_place(struct disarm *d, const struct area_place *place, struct failure *f)
+/* Opened for writing only where there is something to write: udev looks anew at each device that was open so. */
+static int write_disarmed(const struct disarm *d, const struct area_place *place, struct failure *f)
 {
 	AUTO_CLOSE int fd = area_place_open(place, &d->sys, O_RDWR, f);
 	struct mark_io io = {.fd = fd, .position = place->first_page, .buffer = d->buffer, .name = place->device};
+
+	return fd < 0 ? fd : mark_disarm(&io, MARK_DROP_BOOTED, f);
+}
+
+static int disarm_place(struct disarm *d, const struct area_place *place, struct failure *f)
+{
 	struct failure other = {0};
+	AUTO_CLOSE int fd = area_place_open(place, &d->sys, O_RDONLY, &other);
+	struct mark_io io = {.fd = fd, .position = place->first_page, .buffer = d->buffer, .name = place->device};
 	struct mark mark;
 	char text[512], when[64];
 	time_t created;
-	int r = fd < 0 ? fd : mark_read(&io, &mark, f);
+	int r;
 
-	if (r < 0 || (mark.kind != MARK_ARMED && mark.kind != MARK_DAMAGED))
-		return r;
+	if (fd < 0 || mark_read(&io, &mark, &other) < 0) {
+		log_failure(&d->log, &other); /* nobody can resume from it either */
+		return 0;
+	}
+	if (mark.kind != MARK_ARMED && mark.kind != MARK_DAMAGED)
+		return 0;
 	if (mark.kind == MARK_ARMED && area_identity_compare(&mark.identity, &place->identity, place->device, &other) < 0) {
 		snprintf(text, sizeof(text), "%s: an image of another device is left alone; hibernate-image discard drops it",
 			 place->device);
 		say(d, text);
 		return 0;
 	}
-	r = mark_disarm(&io, MARK_DROP_BOOTED, f);
+	r = write_disarmed(d, place, f);
 	if (r < 0)
 		return r;
 	if (mark.kind == MARK_DAMAGED) {
@@ -97,39 +110,33 @@ static int disarm_configured(struct disarm *d, struct failure *f)
 	return disarm_device(d, config.resume_device, config.resume_offset, f);
 }
 
-static int disarm_all(struct disarm *d, struct failure *f)
+struct disarm_scan {
+	struct disarm *disarm;
+	struct failure *failure;
+	int result;
+};
+
+static int disarm_block(void *data, const struct block *block)
 {
-	int fd = sys_open(&d->sys, "/sys/class/block", O_RDONLY | O_DIRECTORY), result = 0;
-	AUTO_CLOSEDIR DIR *dir = NULL;
-	struct dirent *entry;
+	struct disarm_scan *scan = data;
+	int r = block_worth_reading(block) ? disarm_device(scan->disarm, block->path, 0, scan->failure) : 0;
 
-	if (fd < 0)
-		return failure_set(f, REASON_INTERNAL, -fd, "/sys/class/block", "Mount /sys.", "cannot read it");
-	dir = fdopendir(fd);
-	if (!dir) {
-		fd_close(fd);
-		return failure_set(f, REASON_INTERNAL, ENOMEM, "/sys/class/block", NULL, "cannot read it");
-	}
-	while ((entry = readdir(dir))) {
-		char path[300];
-		int r;
-
-		if (entry->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof(path), "/dev/%s", entry->d_name);
-		for (char *c = path + 5; *c; c++)
-			if (*c == '!')
-				*c = '/';
-		r = disarm_device(d, path, 0, f);
-		if (r < 0)
-			result = r; /* go on: each armed image is a danger of its own */
-	}
-	if (result >= 0)
-		result = disarm_configured(d, f);
-	return result;
+	if (r < 0)
+		scan->result = r; /* go on: each armed image is a danger of its own */
+	return 0;
 }
 
-int disarm_run(struct failure *f)
+static int disarm_all(struct disarm *d, struct failure *f)
+{
+	struct disarm_scan scan = {.disarm = d, .failure = f};
+	int r = block_each(&d->sys, disarm_block, &scan);
+
+	if (r < 0)
+		return failure_set(f, REASON_INTERNAL, -r, "/sys/class/block", "Mount /sys.", "cannot read it");
+	return scan.result < 0 ? scan.result : disarm_configured(d, f);
+}
+
+int disarm_run(const char *device, struct failure *f)
 {
 	AUTO_FREE struct disarm *d = calloc(1, sizeof(*d));
 	int r;
@@ -139,7 +146,7 @@ int disarm_run(struct failure *f)
 	d->sys = sysctx_host();
 	log_init(&d->log, &d->sys);
 	console_init(&d->console, &d->sys, true);
-	r = disarm_all(d, f);
+	r = device ? disarm_device(d, device, 0, f) : disarm_all(d, f);
 	if (d->notice)
 		fclose(d->notice);
 	console_deinit(&d->console);

@@ -9,6 +9,7 @@
 /*
  * Disarm every image of ours on this machine's devices and say what was dropped, on the console, in the kernel log
  * and in DROPPED_NOTICE. Before root goes read-write and before swapon. An image whose recorded device is another
- * one (a clone) is left alone. Fails with the last device that could not be written.
+ * one (a clone) is left alone. Fails with the last device that could not be written. With @device, which may be
+ * NULL, only what that one begins with: it has appeared later.
  */
-int disarm_run(struct failure *f);
+int disarm_run(const char *device, struct failure *f);

@@ -5,7 +5,8 @@
  *   hibernated             serve hibernatectl on the private socket
  *   hibernated --resume    in the initramfs: resume from an image, if there is one
  *   hibernated --cleanup   after a crash: disarm a mark that is left on an active swap area
- *   hibernated --disarm    in an ordinary boot, before root goes read-write: drop what is left of an image
+ *   hibernated --disarm    in an ordinary boot, before root goes read-write: drop what is left of an image; with
+ *                          a DEVICE, on that one, which has appeared later
  */
 #include "base/failure.h"
 #include "daemon/disarm.h"
@@ -26,7 +27,7 @@ enum mode {
 };
 
 static const char usage[] =
-	"Usage: hibernated [--resume | --disarm | --cleanup]\n"
+	"Usage: hibernated [--resume | --disarm [DEVICE] | --cleanup]\n"
 	"\n"
 	"  (none)      serve hibernatectl(1)\n"
 	"  --resume    resume from an image, if there is one; for the initramfs\n"
@@ -46,6 +47,7 @@ int main(int argc, char **argv)
 		{NULL, 0, NULL, 0},
 	};
 	enum mode mode = MODE_SERVE;
+	const char *device = NULL;
 	struct failure f = {0};
 	char text[1024];
 	int c;
@@ -72,8 +74,10 @@ int main(int argc, char **argv)
 			return reason_exit_status(REASON_USAGE);
 		}
 	}
+	if (mode == MODE_DISARM && optind < argc)
+		device = argv[optind++];
 	if (optind < argc) {
-		fprintf(stderr, "hibernated: '%s': no arguments are taken\n%s", argv[optind], usage);
+		fprintf(stderr, "hibernated: '%s': not taken here\n%s", argv[optind], usage);
 		return reason_exit_status(REASON_USAGE);
 	}
 	if (geteuid() != 0)
@@ -83,7 +87,7 @@ int main(int argc, char **argv)
 	else if (mode == MODE_RESUME)
 		resume_run(&f);
 	else if (mode == MODE_DISARM)
-		disarm_run(&f);
+		disarm_run(device, &f);
 	else
 		discard_active_marks(&f);
 	if (failed(&f))
