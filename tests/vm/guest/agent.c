@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The guest's process 1: mounts the kernel's filesystems, loads the modules listed in /modules, then serves the
- * harness over the second serial port. It lives in the initramfs' memory only and depends on no disk.
+ * harness over the second serial port. It lives in the initramfs' memory only and depends on no disk. Where another
+ * system's process 1 starts it, as a service, it only serves.
  *
  * A request is one line, "NUMBER VERB REST"; its answer is "=NUMBER STATUS LENGTH\n", LENGTH bytes, "\n". Requests of
  * the verb "sh" run side by side and are answered when they end, so a request sent before a hibernation is answered
@@ -13,6 +14,7 @@
  *   ask                                      the witnesses' report, boot id, taint
  *   tail                                     the end of memory, see witness.h
  *   root DIR                                 make the file system mounted at DIR the root for all that follows
+ *   init DIR                                 the same, and give process 1 to the /sbin/init there
  *   trace                                    start a process and keep it stopped as a debugger would; its pid
  *   secret                                   start a process that holds a memfd_secret; its pid
  */
@@ -239,7 +241,7 @@ static void do_tail(const struct agent *a, unsigned long number)
 		answer(a, number, 0, text, (size_t)n);
 }
 
-static void do_root(struct agent *a, unsigned long number, const char *dir)
+static bool move_root(const char *dir)
 {
 	static const char *const moved[] = { "dev", "proc", "sys", "run", "tmp" };
 	char to[256], from[16];
@@ -248,16 +250,33 @@ static void do_root(struct agent *a, unsigned long number, const char *dir)
 		snprintf(to, sizeof(to), "%s/%s", dir, moved[i]);
 		snprintf(from, sizeof(from), "/%s", moved[i]);
 		mkdir(to, 0755);
-		if (mount(from, to, NULL, MS_MOVE, NULL) < 0) {
-			answer_text(a, number, 1, strerror(errno));
-			return;
-		}
+		if (mount(from, to, NULL, MS_MOVE, NULL) < 0)
+			return false;
 	}
-	if (chdir(dir) < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 || chdir("/") < 0) {
-		answer_text(a, number, 1, strerror(errno));
-		return;
+	return chdir(dir) == 0 && mount(".", "/", NULL, MS_MOVE, NULL) == 0 && chroot(".") == 0 && chdir("/") == 0;
+}
+
+static void do_root(const struct agent *a, unsigned long number, const char *dir)
+{
+	bool moved = move_root(dir);
+
+	answer_text(a, number, moved ? 0 : 1, moved ? "" : strerror(errno));
+}
+
+/* Answers only if it fails: else the next to speak is the service that the new process 1 starts. */
+static void do_init(const struct agent *a, unsigned long number, const char *dir)
+{
+	static char *const environment[] = { (char *)"TERM=dumb", NULL };
+	static char *const arguments[] = { (char *)"/sbin/init", NULL };
+	sigset_t none;
+
+	sigemptyset(&none);
+	if (move_root(dir)) {
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		signal(SIGPIPE, SIG_DFL);
+		execve(arguments[0], arguments, environment);
 	}
-	answer_text(a, number, 0, "");
+	answer_text(a, number, 1, strerror(errno));
 }
 
 /* A child that a debugger holds: it would not thaw, or freeze, as others do. */
@@ -327,6 +346,8 @@ static void serve_line(struct agent *a, char *line)
 		do_tail(a, number);
 	} else if (!strcmp(verb, "root")) {
 		do_root(a, number, rest);
+	} else if (!strcmp(verb, "init")) {
+		do_init(a, number, rest);
 	} else if (!strcmp(verb, "trace")) {
 		do_trace(a, number);
 	} else if (!strcmp(verb, "secret")) {
@@ -414,11 +435,13 @@ int main(void)
 	struct agent *a = &agent;
 	sigset_t block, none;
 
-	mount_kernel_filesystems();
+	if (getpid() == 1) {
+		mount_kernel_filesystems();
+		load_modules();
+	}
 	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
 	setenv("HOME", "/", 1);
 	umask(022);
-	load_modules();
 	a->port = open_port();
 	if (a->port < 0) {
 		say("agent: ttyS1: %s", strerror(-a->port));
