@@ -6,5 +6,6 @@ libhibernate_a_SOURCES += \
 	lib/base/failpoint.c lib/base/failpoint.h \
 	lib/base/failure.c lib/base/failure.h \
 	lib/base/fdio.c lib/base/fdio.h \
+	lib/base/secret.c lib/base/secret.h \
 	lib/base/sys.c lib/base/sys.h \
 	lib/base/util.h

@@ -23,6 +23,15 @@ test_worker_LDADD = $(UNIT_LIBS)
 # Refuses memory where the library may not ask for it.
 LINK_REFUSING = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 
+# Sees what becomes of secrets.
+LINK_WATCHING = $(AM_LDFLAGS) -Wl,--wrap=mmap,--wrap=munmap
+
+check_PROGRAMS += test-secret
+test_secret_SOURCES = tests/unit/test-secret.c tests/unit/secrets.c tests/unit/secrets.h
+test_secret_CFLAGS = $(UNIT_CFLAGS)
+test_secret_LDFLAGS = $(LINK_WATCHING)
+test_secret_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += test-snapshot
 test_snapshot_SOURCES = tests/unit/test-snapshot.c tests/unit/allocator.c tests/unit/allocator.h \
 	tests/unit/fake-kernel.c tests/unit/fake-kernel.h tests/unit/tree.c tests/unit/tree.h
