@@ -36,6 +36,10 @@ static const struct {
 	[REASON_WRONG_KERNEL] = {"wrong-kernel", 22},
 	[REASON_STALE] = {"stale", 23},
 	[REASON_RESTORE_REFUSED] = {"restore-refused", 24},
+	[REASON_UNAUTHENTIC] = {"unauthentic", 25},
+	[REASON_NOT_SEALED] = {"not-sealed", 26},
+	[REASON_WRONG_SECRET] = {"wrong-secret", 27},
+	[REASON_CRYPTO] = {"crypto", 28},
 };
 _Static_assert(ARRAY_LENGTH(reasons) == _REASON_MAX, "each reason has a row");
 

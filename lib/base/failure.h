@@ -41,6 +41,10 @@ enum reason {
 	REASON_WRONG_KERNEL,     /* this kernel cannot read an image of that one */
 	REASON_STALE,            /* a filesystem of the image has been written since */
 	REASON_RESTORE_REFUSED,  /* the kernel refused the complete image */
+	REASON_UNAUTHENTIC,      /* somebody else made it, or changed it */
+	REASON_NOT_SEALED,       /* sealed images only, says the configuration, and this one is not */
+	REASON_WRONG_SECRET,     /* a passphrase or key that does not open it */
+	REASON_CRYPTO,           /* the cryptographic library lacks what is needed */
 	_REASON_MAX,
 	_REASON_INVALID = -1,
 };

@@ -32,6 +32,12 @@ test_secret_CFLAGS = $(UNIT_CFLAGS)
 test_secret_LDFLAGS = $(LINK_WATCHING)
 test_secret_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += test-crypto
+test_crypto_SOURCES = tests/unit/test-crypto.c tests/unit/secrets.c tests/unit/secrets.h tests/unit/hex.h
+test_crypto_CFLAGS = $(UNIT_CFLAGS)
+test_crypto_LDFLAGS = $(LINK_WATCHING)
+test_crypto_LDADD = $(UNIT_LIBS) $(LIBGCRYPT_LIBS)
+
 check_PROGRAMS += test-snapshot
 test_snapshot_SOURCES = tests/unit/test-snapshot.c tests/unit/allocator.c tests/unit/allocator.h \
 	tests/unit/fake-kernel.c tests/unit/fake-kernel.h tests/unit/tree.c tests/unit/tree.h
