@@ -145,3 +145,11 @@ int sys_lock_memory(const struct sysctx *s)
 		return s->ops->lock_memory(s->data);
 	return mlockall(MCL_CURRENT | MCL_FUTURE) < 0 ? -errno : 0;
 }
+
+void sys_sync(const struct sysctx *s)
+{
+	if (s->ops && s->ops->sync)
+		s->ops->sync(s->data);
+	else
+		sync();
+}

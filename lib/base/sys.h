@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The one way to the system: /sys, /proc, /dev, /etc, ioctl, reboot and locking memory.
+ * The one way to the system: /sys, /proc, /dev, /etc, ioctl, reboot, sync and locking memory.
  *
  * Production code uses sysctx_host(). A test opens a context rooted at a captured tree, where
- * "/proc/swaps" means <root>/proc/swaps, and may replace ioctl(), reboot() and mlockall() by fakes. Paths are
+ * "/proc/swaps" means <root>/proc/swaps, and may replace ioctl() and what else struct sysctx_ops has by fakes. Paths are
  * absolute and resolved below the root; a rooted context never follows a link out of it.
  */
 #pragma once
@@ -17,6 +17,7 @@ struct sysctx_ops {
 	int (*ioctl)(void *data, int fd, unsigned long request, void *argument); /* 0.. or -errno */
 	int (*reboot)(void *data, int command);                                  /* 0 or -errno */
 	int (*lock_memory)(void *data);                                          /* 0 or -errno */
+	void (*sync)(void *data);
 };
 
 struct sysctx {
@@ -50,3 +51,5 @@ int sys_ioctl(const struct sysctx *s, int fd, unsigned long request, void *argum
 int sys_reboot(const struct sysctx *s, int command);
 /* mlockall() of all that is and will be mapped, or its fake. 0 or -errno. */
 int sys_lock_memory(const struct sysctx *s);
+/* sync(), or its fake. */
+void sys_sync(const struct sysctx *s);

@@ -22,6 +22,25 @@ static uint64_t meminfo_bytes(const char *text, const char *key)
 	return 0;
 }
 
+static int read_meminfo(const struct sysctx *s, char *text, size_t size, struct failure *f)
+{
+	ssize_t n = sys_read(s, "/proc/meminfo", text, size);
+
+	if (n < 0)
+		return failure_set(f, REASON_INTERNAL, (int)-n, "/proc/meminfo", "Mount /proc.", "cannot read it");
+	return 0;
+}
+
+int estimate_ram(uint64_t *bytes, const struct sysctx *s, struct failure *f)
+{
+	char text[8192];
+	int r = read_meminfo(s, text, sizeof(text), f);
+
+	if (r >= 0)
+		*bytes = meminfo_bytes(text, "MemTotal");
+	return r;
+}
+
 static uint64_t less(uint64_t a, uint64_t b)
 {
 	return a > b ? a - b : 0;
@@ -46,10 +65,10 @@ int estimate_make(struct estimate *e, const struct sysctx *s, const struct image
 	uint64_t idle, cache, image, compressed = codec != CODEC_NONE;
 	struct estimate made = {0};
 	char text[8192];
-	ssize_t n = sys_read(s, "/proc/meminfo", text, sizeof(text));
+	int r = read_meminfo(s, text, sizeof(text), f);
 
-	if (n < 0)
-		return failure_set(f, REASON_INTERNAL, (int)-n, "/proc/meminfo", "Mount /proc.", "cannot read it");
+	if (r < 0)
+		return r;
 	made.ram = meminfo_bytes(text, "MemTotal");
 	idle = meminfo_bytes(text, "MemFree");
 	cache = less(meminfo_bytes(text, "Buffers") + meminfo_bytes(text, "Cached"), meminfo_bytes(text, "Shmem"));

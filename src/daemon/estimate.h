@@ -23,6 +23,8 @@ struct estimate {
 	uint64_t least;      /* less free space than this is refused at once */
 };
 
+/* All memory of this machine, in bytes. Fails if /proc/meminfo cannot be read. */
+int estimate_ram(uint64_t *bytes, const struct sysctx *s, struct failure *f);
 
 /*
  * @free: bytes free on the area. Automatic size: what the kernel is set to (/sys/power/image_size), but no

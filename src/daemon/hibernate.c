@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -26,38 +27,42 @@ static int aborted(const struct hibernation *h, struct failure *f)
 	return failure_set(f, REASON_ABORTED, ECANCELED, "hibernation", NULL, "aborted by %s", h->keys.by);
 }
 
+/* @names are those of the last refusal that named any. */
 static int freeze_once(struct hibernation *h, char *names, size_t size)
 {
-	int r = snapshot_freeze(&h->snapshot, h->failure);
+	char seen[256];
+	int r;
 
-	names[0] = '\0';
-	if (r < 0 && h->failure->reason == REASON_FREEZE_REFUSED)
-		refusers_read(&h->refusers, names, size);
+	h->frozen_at = clock_monotonic_usec();
+	r = snapshot_freeze(&h->snapshot, h->failure);
+	h->report->times.freeze_usec = clock_monotonic_usec() - h->frozen_at;
+	if (r == -EBUSY && refusers_read(&h->refusers, seen, sizeof(seen)))
+		snprintf(names, size, "%s", seen);
 	return r;
 }
 
 /* What refuses is often a moment's I/O: try twice. */
 static int step_freeze(struct hibernation *h)
 {
-	uint64_t started = clock_monotonic_usec();
-	char names[256];
+	char names[256] = "";
 	int r;
 
 	log_hold(&h->log);
-	h->frozen_at = started;
 	r = freeze_once(h, names, sizeof(names));
-	if (r < 0 && names[0] && !keys_aborted(&h->keys)) {
-		log_line(&h->log, LOG_LEVEL_WARNING, "would not freeze: %s; trying once more", names);
-		h->frozen_at = clock_monotonic_usec();
+	if (r == -EBUSY && !keys_aborted(&h->keys)) {
+		log_line(&h->log, LOG_LEVEL_WARNING, "would not freeze: %s; trying once more", names[0] ? names : "user space");
+		*h->failure = (struct failure){0};
 		r = freeze_once(h, names, sizeof(names));
 	}
-	if (r < 0 && names[0])
+	if (r >= 0)
+		return 0;
+	if (keys_aborted(&h->keys))
+		r = aborted(h, h->failure);
+	else if (r == -EBUSY && names[0])
 		failure_set(h->failure, REASON_FREEZE_REFUSED, EBUSY, "user space",
 			    "End these tasks, or see what they wait for (a network mount, a device).",
 			    "would not freeze: %s", names);
-	h->report->times.freeze_usec = clock_monotonic_usec() - h->frozen_at;
-	if (r < 0)
-		log_release(&h->log);
+	log_release(&h->log);
 	return r;
 }
 
@@ -205,6 +210,8 @@ static int step_slots(struct hibernation *h)
 	worst = round_up(h->image_bytes + h->image_bytes / 128 + MIB, PAGE_BYTES);
 	extent_list_init(&granted, (struct extent *)((char *)job + job->extents_at), job->extent_capacity);
 	r = snapshot_allocate_slots(&h->snapshot, &h->area.extents, worst, &granted, slots_tick, h, h->failure);
+	if (r == -ECANCELED)
+		return aborted(h, h->failure);
 	if (r < 0)
 		return r;
 	job->extent_count = granted.count;

@@ -20,6 +20,7 @@
 #include "base/fdio.h"
 #include "daemon/choice.h"
 #include "daemon/compat.h"
+#include "daemon/estimate.h"
 #include "pipeline/pipeline.h"
 
 #include <errno.h>
@@ -51,11 +52,6 @@ static int wait_for_device(void *data, uint64_t waited_usec)
 	return keys_aborted(&r->keys) ? -ECANCELED : 0;
 }
 
-static uint64_t memory_bytes(void)
-{
-	return (uint64_t)sysconf(_SC_PHYS_PAGES) * PAGE_BYTES;
-}
-
 static int start_worker(struct resume *r, int area, struct failure *f)
 {
 	struct worker_job request = {
@@ -66,10 +62,13 @@ static int start_worker(struct resume *r, int area, struct failure *f)
 		.device_size = r->place.identity.device_size,
 		.failpoints = r->failpoints,
 	};
+	uint64_t ram;
 	int result;
 
 	snprintf(request.area_name, sizeof(request.area_name), "%.*s", (int)sizeof(request.area_name) - 1, r->place.device);
-	result = supervisor_prepare(&r->worker, &request, memory_bytes(), f);
+	result = estimate_ram(&ram, &r->sys, f);
+	if (result >= 0)
+		result = supervisor_prepare(&r->worker, &request, ram, f);
 	if (result >= 0)
 		result = supervisor_start(&r->worker, area, -1, f);
 	return result;

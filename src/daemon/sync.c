@@ -41,7 +41,7 @@ int sync_with_progress(const struct sysctx *s, struct console *console, struct k
 	if (pid < 0)
 		return failure_set(f, REASON_INTERNAL, errno, "sync", "Free some memory.", "cannot start it");
 	if (pid == 0) {
-		sync();
+		sys_sync(s);
 		_exit(0);
 	}
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
