@@ -7,15 +7,12 @@
 #include <linux/suspend_ioctls.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-static void violate(struct fake_kernel *k, const char *format, ...) PRINTF_LIKE(2, 3);
-
-static void violate(struct fake_kernel *k, const char *format, ...)
+void fake_kernel_violate(struct fake_kernel *k, const char *format, ...)
 {
 	va_list args;
 
@@ -35,12 +32,6 @@ void fake_kernel_init(struct fake_kernel *k)
 {
 	*k = (struct fake_kernel){.image_pages = 64, .swap = -1};
 	k->areas[0] = (struct fake_area){.active = true, .device = makedev(8, 2), .slots = 4096};
-}
-
-void fake_kernel_deinit(struct fake_kernel *k)
-{
-	free(k->page_sums);
-	k->page_sums = NULL;
 }
 
 void fake_kernel_check(const struct fake_kernel *k)
@@ -95,7 +86,7 @@ static void free_slots(struct fake_kernel *k)
 static void thaw(struct fake_kernel *k, const char *how)
 {
 	if (k->tasks)
-		violate(k, "%s: %d tasks started after FREEZE are still alive", how, k->tasks);
+		fake_kernel_violate(k, "%s: %d tasks started after FREEZE are still alive", how, k->tasks);
 	k->frozen = false;
 }
 
@@ -132,12 +123,12 @@ static int fake_open(void *data, int flags)
 	if (fd < 0)
 		return -errno;
 	k->open = true;
+	k->opens++;
 	k->holders = 1;
 	k->flags = flags & O_ACCMODE;
 	k->position = 0;
 	k->inside_page = k->finished = k->shifted = k->platform = false;
-	free(k->page_sums);
-	k->page_sums = calloc(k->image_pages + 1, sizeof(*k->page_sums));
+	memset(k->page_sums, 0, sizeof(k->page_sums));
 	return fd;
 }
 
@@ -185,13 +176,13 @@ static int unfreeze(struct fake_kernel *k)
 	if (!k->frozen)
 		return 0;
 	if (k->ready) {
-		violate(k, "UNFREEZE before FREE does nothing");
+		fake_kernel_violate(k, "UNFREEZE before FREE does nothing");
 		return 0;
 	}
 	if (k->freezer != gettid())
-		violate(k, "UNFREEZE by another thread than FREEZE");
+		fake_kernel_violate(k, "UNFREEZE by another thread than FREEZE");
 	if (k->kernel_threads_frozen)
-		violate(k, "UNFREEZE with kernel threads frozen");
+		fake_kernel_violate(k, "UNFREEZE with kernel threads frozen");
 	thaw(k, "UNFREEZE");
 	return 0;
 }
@@ -219,7 +210,7 @@ static int atomic_restore(struct fake_kernel *k)
 	if (k->flags != O_WRONLY || !k->frozen || !complete)
 		return -EPERM;
 	if (k->shifted)
-		violate(k, "ATOMIC_RESTORE of an image with pages in the wrong place");
+		fake_kernel_violate(k, "ATOMIC_RESTORE of an image with pages in the wrong place");
 	k->kernel_threads_frozen = true;
 	k->entered = true;
 	return 0;
@@ -274,7 +265,7 @@ static int dispatch(struct fake_kernel *k, unsigned long request, unsigned long 
 		return 0;
 	case SNAPSHOT_POWER_OFF:
 		if (!k->platform)
-			violate(k, "POWER_OFF without PLATFORM_SUPPORT does nothing");
+			fake_kernel_violate(k, "POWER_OFF without PLATFORM_SUPPORT does nothing");
 		else
 			k->powered_off = !k->power_off_returns;
 		return 0;
@@ -345,7 +336,7 @@ static ssize_t read_one(struct fake_kernel *k, const struct iovec *iov)
 		return 0;
 	word = fake_kernel_page_word(k->position++);
 	if (!iov->iov_len || !iov->iov_base || iov->iov_base == k->bad_page) {
-		violate(k, "page %zu was lost by an empty or faulting read", k->position - 1);
+		fake_kernel_violate(k, "page %zu was lost by an empty or faulting read", k->position - 1);
 		return iov->iov_len ? -EFAULT : 0;
 	}
 	for (size_t at = 0; at + 8 <= MIN(iov->iov_len, PAGE_BYTES); at += 8)

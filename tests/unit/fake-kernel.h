@@ -18,6 +18,7 @@
 #define FAKE_AREAS 4
 #define FAKE_LOG 64
 #define FAKE_FAULTS 8
+#define FAKE_PAGES 1024
 
 /* A swap area as the kernel knows it. */
 struct fake_area {
@@ -45,7 +46,7 @@ struct fake_kernel {
 	unsigned int busy;       /* so many calls from now on find the device locked */
 	struct fake_area areas[FAKE_AREAS];
 	struct fake_fault faults[FAKE_FAULTS];
-	size_t image_pages;      /* pages of the image that CREATE_IMAGE makes, or that the restore side expects */
+	size_t image_pages;      /* pages of the image that CREATE_IMAGE makes, or that the restore side expects; at most FAKE_PAGES */
 	bool restored;           /* CREATE_IMAGE answers 0: we have come back */
 	bool zero_tail;          /* the image ends in zero pages */
 	bool late_finish;        /* 6.6 to 7.0-rc6: zero pages at the end need one more write */
@@ -58,6 +59,7 @@ struct fake_kernel {
 
 	/* state */
 	bool open;
+	unsigned int opens;      /* sessions so far */
 	int flags;
 	int holders;             /* descriptors: the session's own and the worker's */
 	bool frozen;
@@ -75,7 +77,7 @@ struct fake_kernel {
 	bool entered;            /* ATOMIC_RESTORE went through */
 	bool powered_off;
 	bool suspended;
-	uint64_t *page_sums;     /* restore: first 8 bytes of each page; @image_pages entries; owned */
+	uint64_t page_sums[FAKE_PAGES]; /* restore: first 8 bytes of each page */
 	unsigned int busy_seen;  /* how often EBUSY was answered */
 	unsigned long log[FAKE_LOG]; /* requests that got past the lock */
 	size_t logged;
@@ -87,7 +89,6 @@ extern const struct snapshot_ops fake_kernel_ops; /* data: struct fake_kernel */
 
 /* A kernel with one active area (8:2, page 0, 4096 slots ascending) and an image of 64 pages. */
 void fake_kernel_init(struct fake_kernel *k);
-void fake_kernel_deinit(struct fake_kernel *k);
 
 /* A process or thread is started, or is dead and waited for. */
 void fake_kernel_task_started(struct fake_kernel *k);
@@ -103,6 +104,9 @@ void fake_kernel_swapon(struct fake_kernel *k, int index, dev_t device, uint64_t
 
 /* What the 8-byte words of page @number of an image are. */
 uint64_t fake_kernel_page_word(size_t number);
+
+/* Count a violation of a rule that the kernel cannot see by itself. */
+void fake_kernel_violate(struct fake_kernel *k, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* Fails the running Check test if there was a violation. */
 void fake_kernel_check(const struct fake_kernel *k);

@@ -97,4 +97,22 @@ test_fingerprint_CFLAGS = $(UNIT_CFLAGS)
 test_fingerprint_LDFLAGS = $(LINK_REFUSING)
 test_fingerprint_LDADD = $(UNIT_LIBS)
 
+# The state machines on a made-up machine, with the worker's own code in a child.
+MACHINE_SOURCES = tests/unit/machine.c tests/unit/machine.h tests/unit/fake-kernel.c tests/unit/fake-kernel.h \
+	tests/unit/tree.c tests/unit/tree.h \
+	src/cli/worker.c src/cli/worker.h src/cli/worker-sandbox.c src/cli/worker-sandbox.h
+LINK_MACHINE = $(AM_LDFLAGS) -Wl,--wrap=pwrite,--wrap=fdatasync,--wrap=readv,--wrap=writev
+
+check_PROGRAMS += test-hibernate
+test_hibernate_SOURCES = tests/unit/test-hibernate.c $(MACHINE_SOURCES)
+test_hibernate_CFLAGS = $(UNIT_CFLAGS)
+test_hibernate_LDFLAGS = $(LINK_MACHINE)
+test_hibernate_LDADD = libdaemon.a $(UNIT_LIBS) $(LIBSYSTEMD_LIBS)
+
+check_PROGRAMS += test-resume
+test_resume_SOURCES = tests/unit/test-resume.c $(MACHINE_SOURCES)
+test_resume_CFLAGS = $(UNIT_CFLAGS)
+test_resume_LDFLAGS = $(LINK_MACHINE)
+test_resume_LDADD = libdaemon.a $(UNIT_LIBS) $(LIBSYSTEMD_LIBS)
+
 TESTS += $(check_PROGRAMS)

@@ -31,7 +31,6 @@ static void setup(void)
 static void teardown(void)
 {
 	snapshot_close(&session);
-	fake_kernel_deinit(&kernel);
 }
 
 static void open_side(enum snapshot_side side)
