@@ -36,7 +36,7 @@ def _make_swapfile(machine, kind, mib, pieces):
 
 def _check_root(machine, root, kind):
     """End all that holds files, unmount as far as a root can be, and look at the disk from outside."""
-    machine.sh("killall -9 w-holder; killall hibernated; sleep 0.3; mount -o remount,ro /")
+    machine.sh("killall -9 w-holder; killall hibernated; " + ours.until("mount -o remount,ro / 2> /dev/null", 5))
     machine.kill()
     wrong = disks.fsck(root, kind)
     expect(not wrong, f"fsck of {kind}: {wrong}")
