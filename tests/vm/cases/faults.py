@@ -17,7 +17,7 @@ ANY = tuple(ours.STATUS)
 def _machine(bench, swap=None, **hardware):
     swap = swap or bench.swap()
     hardware.setdefault("files", {ours.CONF: ours.conf()})
-    machine = bench.machine([swap], "failpoints", **hardware).boot()
+    machine = bench.machine([swap], "failpoints", unpacked=True, **hardware).boot()
     machine.sh("swapon /dev/vda1")
     ours.start_daemon(machine)
     return machine, swap, Proof(machine, memory=24 << 20)

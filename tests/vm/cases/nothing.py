@@ -8,7 +8,7 @@ from harness.machine import expect
 @case("no-image", "nothing to resume: --resume ends at once by name and by auto; an absent device is waited for")
 def no_image(bench):
     """No wait is as long as ResumeWait='s default of 30 s, and one that is set is kept; a slow machine is not a wait."""
-    machine = bench.machine([bench.swap()], "shipped", files={ours.CONF: ours.conf()}).boot()
+    machine = bench.machine([bench.swap()], "shipped", unpacked=True, files={ours.CONF: ours.conf()}).boot()
 
     def resume(**keys):
         machine.put("/etc/hibernate.conf", ours.conf(**keys))

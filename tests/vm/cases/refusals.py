@@ -10,7 +10,7 @@ MIB = 1 << 20
 def _boot(bench, extra=(), variant="shipped", cmdline="", **hardware):
     swap = bench.swap()
     hardware.setdefault("files", {ours.CONF: ours.conf()})
-    machine = bench.machine([swap, *extra], variant, **hardware).boot(cmdline=cmdline)
+    machine = bench.machine([swap, *extra], variant, unpacked=True, **hardware).boot(cmdline=cmdline)
     return machine, swap
 
 

@@ -9,7 +9,7 @@ from harness.machine import Proof, expect
 def without_resume(bench):
     """The ordinary boot's disarm; the next resume step finds nothing."""
     swap = bench.swap()
-    machine = bench.machine([swap], "shipped", files={ours.CONF: ours.conf()}).boot()
+    machine = bench.machine([swap], "shipped", unpacked=True, files={ours.CONF: ours.conf()}).boot()
     machine.sh("swapon /dev/vda1")
     proof = Proof(machine)
     leaving = ours.leave(machine)
@@ -29,7 +29,7 @@ def without_resume(bench):
 def foreign(bench):
     """S1SUSPEND is not ours, nor is uswsusp's ULSUSPEND: no resume, no disarm, no hibernation over it."""
     swap, kept = bench.swap(), {}
-    machine = bench.machine([swap], "shipped", files={ours.CONF: ours.conf()})
+    machine = bench.machine([swap], "shipped", unpacked=True, files={ours.CONF: ours.conf()})
     for mark in (b"S1SUSPEND\0", b"ULSUSPEND\0", b"S2SUSPEND\0", b"LINHIB0001"):
         swap.write(disks.SIGNATURE_AT, mark)
         kept[mark] = swap.read(0, 4096)
@@ -46,7 +46,7 @@ def foreign(bench):
 def stale(bench):
     """A copy of the armed disk stands for everything that brings an old image back."""
     root, swap = bench.fs("ext4", 256), bench.swap()
-    machine = bench.machine([root, swap], "shipped", modules=["ext4"],
+    machine = bench.machine([root, swap], "shipped", unpacked=True, modules=["ext4"],
                             files={ours.CONF: ours.conf(ResumeDevice="/dev/vdb1")}).boot()
     machine.sh("mount /dev/vda /mnt && swapon /dev/vdb1")
     proof = Proof(machine, directory="/mnt")
@@ -80,7 +80,7 @@ def stale(bench):
 def power_off_answer(bench):
     """And then the image, mended, resumes."""
     swap = bench.swap()
-    machine = bench.machine([swap], "shipped", files={ours.CONF: ours.conf()}).boot()
+    machine = bench.machine([swap], "shipped", unpacked=True, files={ours.CONF: ours.conf()}).boot()
     machine.sh("swapon /dev/vda1")
     proof = Proof(machine)
     leaving = ours.leave(machine)

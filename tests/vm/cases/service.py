@@ -15,7 +15,7 @@ def capabilities(bench):
     """A right that is missing would show in the one place that needs it."""
     wanted = re.search(r"^CapabilityBoundingSet=(.*)$", UNIT.read_text(), re.M).group(1).lower().split()
     bounding = ",".join(["-all"] + [f"+{name.removeprefix('cap_')}" for name in wanted])
-    machine = bench.machine([bench.swap()], "shipped", tools=["setpriv"], files={ours.CONF: ours.conf()}).boot()
+    machine = bench.machine([bench.swap()], "shipped", unpacked=True, tools=["setpriv"], files={ours.CONF: ours.conf()}).boot()
     machine.sh("swapon /dev/vda1")
     machine.sh(f"setsid /usr/sbin/setpriv --bounding-set={bounding} --no-new-privs hibernated "
                f"< /dev/null > /run/hibernated.log 2>&1 & {ours.until(f'[ -S {ours.SOCKET} ]')}")

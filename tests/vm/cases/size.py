@@ -28,7 +28,7 @@ def largest(bench):
 def too_small(bench):
     """First hopeless at a glance; then one that seems to suffice, until the image turns out to be incompressible."""
     hopeless, scarce = bench.swap(16, "hopeless"), bench.swap(72, "scarce")
-    machine = bench.machine([hopeless, scarce], "shipped", files={ours.CONF: ours.conf()}).boot()
+    machine = bench.machine([hopeless, scarce], "shipped", unpacked=True, files={ours.CONF: ours.conf()}).boot()
     machine.sh("swapon /dev/vda1")
     proof = Proof(machine, memory=100 * MIB, random=100, zero=0)
     text = ours.fails(machine, ("too-small",))

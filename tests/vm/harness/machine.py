@@ -7,6 +7,7 @@ import time
 
 from . import disks as disk_tools
 from . import initramfs, patience
+from . import unpacked as inside
 from .qemu import Qemu, QemuError
 
 ANSWER = re.compile(rb"\n=(\d+) (\d+) (\d+)\n")
@@ -51,16 +52,20 @@ class Pending:
 
 
 class Machine:
-    """Hardware and initramfs of a guest. boot() starts a QEMU; at most one runs at a time."""
+    """Hardware and initramfs of a guest. boot() starts a QEMU; at most one runs at a time.
+
+    unpacked: each boot starts the kernel that is inside vmlinuz. See unpacked.py for what that saves, and costs.
+    """
 
     def __init__(self, directory, kernel, *, disks=(), memory=512, smp=1, modules=(), programs=None,
-                 tools=(), files=None, cmdline="", hotplug=0, preallocate=False):
+                 tools=(), files=None, cmdline="", hotplug=0, preallocate=False, unpacked=False):
         self.directory, self.kernel, self.disks = directory, kernel, list(disks)
         self.left_out = set()    # buses whose drivers the initramfs lacks
         self.memory, self.smp, self.modules = memory, smp, list(modules)
         self.programs, self.tools, self.files, self.cmdline = programs, list(tools), dict(files or {}), cmdline
         self.hotplug = hotplug  # MiB in a module that the firmware does not tell of at boot
         self.preallocate = preallocate  # memory is touched before the guest starts: for measurements
+        self.unpacked = unpacked
         self.qemu = None
         self.answers = {}
         self.boots = 0
@@ -76,6 +81,7 @@ class Machine:
             if disk.bus not in self.left_out:
                 modules += [m for m in disk_tools.MODULES_OF_BUS[disk.bus] if m not in modules]
         initrd = initramfs.make(kernel, modules, self.programs, self.tools, self.files)
+        image = inside.of(kernel.vmlinuz) if self.unpacked else kernel.vmlinuz
         self.boots += 1
         self._up = False
         # A host with other work may leave a CPU of the guest waiting for seconds: that is no lockup.
@@ -84,7 +90,7 @@ class Machine:
             "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max,la57=off", "-smp", str(self.smp),
             *self._memory_arguments(), "-global", "ICH9-LPC.disable_s3=0", "-global", "ICH9-LPC.disable_s4=0",
             "-device", "virtio-rng-pci",
-            "-kernel", str(kernel.vmlinuz), "-initrd", str(initrd), "-append", words,
+            "-kernel", str(image), "-initrd", str(initrd), "-append", words,
             *disk_tools.arguments(self.disks)])
 
     def _memory_arguments(self):
