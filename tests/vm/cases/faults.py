@@ -250,6 +250,6 @@ def tries_again(bench):
 def no_failpoints(bench):
     """A file of failpoints is there, and the machine hibernates all the same."""
     swap = bench.swap()
-    machine = bench.machine([swap], "shipped", files={ours.CONF: ours.conf()}).boot()
+    machine = bench.machine([swap], "shipped", unpacked=True, files={ours.CONF: ours.conf()}).boot()
     ours.set_failpoints(machine, *(f"{step} error:5" for step in STEPS))
     ours.round_trip(machine, "/dev/vda1", swap)

@@ -9,7 +9,7 @@ COME_BACK = "cat /sys/class/block/vda1/dev > /sys/power/resume"
 
 def _hibernate(bench):
     swap = bench.swap()
-    machine = bench.machine([swap]).boot()
+    machine = bench.machine([swap], unpacked=True).boot()
     machine.sh("swapon /dev/vda1")
     proof = Proof(machine)
     leaving = machine.start(LEAVE)

@@ -9,7 +9,7 @@ from harness.machine import Proof, expect
 def not_for_here(bench):
     """One hibernation, its image offered in turn with a later header, a later mark, and to a larger machine."""
     swap, out = bench.swap(), disks.Disk(disks.blank(bench.directory / "out.img", 1 << 30), serial="out")
-    machine = bench.machine([swap, out], "shipped", files={ours.CONF: ours.conf()}).boot()
+    machine = bench.machine([swap, out], "shipped", unpacked=True, files={ours.CONF: ours.conf()}).boot()
     machine.sh("swapon /dev/vda1")
     proof = Proof(machine)
     leaving = ours.leave(machine)
@@ -60,7 +60,7 @@ def not_for_here(bench):
 def discard_active(bench):
     """An area in use carries an armed mark from before (a tool put it back): with a daemon that runs, and with none."""
     swap = bench.swap()
-    machine = bench.machine([swap], "shipped", files={ours.CONF: ours.conf()}).boot()
+    machine = bench.machine([swap], "shipped", unpacked=True, files={ours.CONF: ours.conf()}).boot()
     machine.sh("swapon /dev/vda1")
     proof = Proof(machine, memory=8 << 20)
     leaving = ours.leave(machine)
