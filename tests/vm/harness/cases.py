@@ -21,18 +21,19 @@ class Case:
     kernels: tuple   # where it makes sense
     default: tuple   # the kernels of the default tier
     limit: int       # seconds, ample on an idle machine
+    tier: str        # "kernel" for those that need kernels of src/kernel, which are built for them; else ""
 
 
 _cases = {}
 
 
-def case(name, phrase, kernels=ALL, default=("6.1",), limit=300):  # pylint: disable=redefined-outer-name
+def case(name, phrase, kernels=ALL, default=("6.1",), limit=300, tier=""):  # pylint: disable=redefined-outer-name
     """Register a function as a case."""
     def register(function):
         if name in _cases:
             raise ValueError(f"two cases named {name}")
         _cases[name] = Case(name, phrase, function, tuple(kernels),
-                            tuple(k for k in default if k in kernels), limit)
+                            () if tier else tuple(k for k in default if k in kernels), limit, tier)
         return function
     return register
 

@@ -222,6 +222,46 @@ def _fetch_once(series, directory):
     raise KernelError(f"no {series} kernel: " + "; ".join(reasons))
 
 
+def _download(series, directory):
+    """Download the newest linux-source of a series; returns the directory of that version."""
+    reasons, package = [], f"linux-source-{series}"
+    for suite in SUITES[series]:
+        try:
+            apt = _Apt(paths.below_cache("apt", suite), suite)
+            apt("apt-get", "-q", "update")
+            version = re.search(r"^Version: (\S+)", apt("apt-cache", "show", "--no-all-versions", package), re.M)[1]
+            target = directory / version.replace(":", "_")
+            if (target / "version").exists():
+                return target
+            target.mkdir(parents=True, exist_ok=True)
+            apt("apt-get", "-q", "download", package, cwd=target)
+            archive = next(target.glob("*.deb"))
+            with open(target / "source.tar.xz", "wb") as out, subprocess.Popen(
+                    [paths.tool("dpkg-deb"), "--fsys-tarfile", str(archive)], stdout=subprocess.PIPE) as data:
+                subprocess.run(["tar", "-xO", f"./usr/src/{package}.tar.xz"], stdin=data.stdout, stdout=out, check=True)
+            archive.unlink()
+            (target / "version").write_text(version)
+            return target
+        except (KernelError, subprocess.SubprocessError, OSError) as error:
+            reasons.append(f"{suite}: {error}")
+    raise KernelError(f"no {package}: " + "; ".join(reasons))
+
+
+def source(series, refresh=False):
+    """Debian's linux-source of a series: (version, path of its .tar.xz), from the cache if it is there."""
+    if series not in SUITES:
+        raise KernelError(f"no kernel series {series}; there are {', '.join(SERIES)}")
+    directory = paths.below_cache("sources", series)
+    with open(directory / "lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        current = directory / "current"
+        if refresh or not (current / "version").exists():
+            target = _download(series, directory)
+            current.unlink(missing_ok=True)
+            current.symlink_to(target.name)
+        return (current / "version").read_text(), current.resolve() / "source.tar.xz"
+
+
 def get(series, refresh=False):
     """The kernel of a series; from the cache unless it is not there or refresh is set."""
     if series not in SUITES:

@@ -31,19 +31,21 @@ def title(name, series):
 
 def read_required(known):
     """Tier -> titles. A line that makes no sense is an error of its own, under the title of that line."""
-    tiers, errors = {"default": [], "all": []}, []
+    tiers, errors = {"default": [], "all": [], "kernel": []}, []
     for number, line in enumerate(REQUIRED.read_text().splitlines(), 1):
         words = line.split("#")[0].split()
         if not words:
             continue
         if len(words) != 2 or words[0] not in tiers:
-            errors.append((f"required:{number}", "a line is TIER CASE, TIER is default or all"))
+            errors.append((f"required:{number}", "a line is TIER CASE, TIER is default, all or kernel"))
             continue
         name, _, series = words[1].partition("@")
         if name not in known:
             errors.append((words[1], "required, but there is no such case"))
         elif (series or FIRST) not in known[name].kernels:
             errors.append((words[1], "required, but not made for this kernel"))
+        elif (words[0] == "kernel") != (known[name].tier == "kernel"):
+            errors.append((words[1], f"not a case of the tier {words[0]}"))
         else:
             tiers[words[0]].append(words[1])
     tiers["all"] += [t for t in tiers["default"] if t not in tiers["all"]]
@@ -64,7 +66,8 @@ def run_one(name, series, keep):
     limit = int(patience.seconds(case.limit))
     signal.alarm(limit)
     try:
-        bench.kernel()
+        if not case.tier:
+            bench.kernel()
         case.function(bench)
         verdict, reason = "PASS", ""
     except Failed as error:
@@ -104,24 +107,29 @@ def choose(options, known):
                 sys.exit(f"run: {name} is not made for kernel {series}")
             chosen.append((name, series))
         return chosen
+    tier = "kernel" if options.tier == "kernel" else ""
+    of_tier = [c for c in known.values() if c.tier == tier]
     if options.kernel:
-        return [(c.name, options.kernel) for c in known.values() if options.kernel in c.kernels]
-    if options.tier == "all":
-        return [(c.name, k) for k in kernels.SERIES for c in known.values() if k in c.kernels]
+        return [(c.name, options.kernel) for c in of_tier if options.kernel in c.kernels]
+    if options.tier in ("all", "kernel"):
+        return [(c.name, k) for k in kernels.SERIES for c in of_tier if k in c.kernels]
     return [(c.name, k) for k in kernels.SERIES for c in known.values() if k in c.default]
 
 
 def _arguments():
     parser = argparse.ArgumentParser(prog="tests/vm/run", description="Hibernate virtual machines.")
     parser.add_argument("--kernel", choices=kernels.SERIES, help="all cases on this kernel only")
-    parser.add_argument("--tier", choices=("default", "all"), default="default",
-                        help="which cases, when none is named (default: default)")
+    parser.add_argument("--tier", choices=("default", "all", "kernel"), default="default",
+                        help="which cases, when none is named (default: default); all but those of src/kernel are "
+                        "in \"all\", those are in \"kernel\"")
     parser.add_argument("--list", action="store_true", help="one case a line, with a phrase")
     parser.add_argument("--jobs", "-j", type=int, default=min(os.cpu_count() or 1, 4),
                         help="cases side by side (default: the number of CPUs, at most 4)")
     parser.add_argument("--keep", action="store_true", help="keep the disks of cases that passed")
     parser.add_argument("--fetch", nargs="*", metavar="KERNEL",
                         help="only fetch the newest packages of these kernels (default: all)")
+    parser.add_argument("--fetch-source", metavar="KERNEL", choices=kernels.SERIES,
+                        help="only fetch this kernel's source, if the cache lacks it, and print the path of the archive")
     parser.add_argument("cases", nargs="*", metavar="CASE", help="names, or NAME@KERNEL")
     return parser.parse_args()
 
@@ -178,6 +186,9 @@ def main():
     options = _arguments()
     if options.fetch is not None:
         return _fetch(options.fetch)
+    if options.fetch_source:
+        print(kernels.source(options.fetch_source)[1])
+        return 0
     known = cases.load()
     if options.list:
         for c in known.values():
@@ -185,9 +196,9 @@ def main():
         return 0
     chosen = choose(options, known)
     tiers, errors = read_required(known)
-    report = Report(tiers["all"] if options.kernel or options.cases else tiers[options.tier])
+    report = Report(tiers["all"] + tiers["kernel"] if options.kernel or options.cases else tiers[options.tier])
     print(f"# logs: {paths.of_tree('runs')}")
-    for series in sorted({s for _, s in chosen}, key=kernels.SERIES.index):
+    for series in sorted({s for n, s in chosen if not known[n].tier}, key=kernels.SERIES.index):
         try:
             print(f"# kernel {series}: {kernels.get(series).version}", flush=True)
         except kernels.KernelError as error:
@@ -211,7 +222,7 @@ def entry():
     """main() with the errors that are nobody's bug as text."""
     try:
         return main()
-    except (FileNotFoundError, subprocess.SubprocessError) as error:
+    except (FileNotFoundError, subprocess.SubprocessError, kernels.KernelError) as error:
         print(f"run: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
