@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The companion series for the kernel. Nothing of it is built here but the tests of its algorithms in user space,
+# always with the sanitizers, once for each width of an entry and each size of a page that matters.
+EXTRA_DIST += src/kernel/README.md src/kernel/apply.sh src/kernel/build.sh src/kernel/patches.sh src/kernel/series \
+	src/kernel/configs src/kernel/files src/kernel/hooks src/kernel/messages src/kernel/tests/check-sources
+
+# The series for each kernel, as mails for "git am": kernel-patches/VERSION/0001-....patch
+kernel-patches:
+	$(srcdir)/src/kernel/patches.sh kernel-patches
+.PHONY: kernel-patches
+clean-local: clean-kernel-patches
+clean-kernel-patches:
+	rm -rf kernel-patches
+.PHONY: clean-kernel-patches
+
+KERNEL_CHECKS = src/kernel/tests/check-apply src/kernel/tests/check-series
+dist_check_SCRIPTS += $(KERNEL_CHECKS)
+TESTS += $(KERNEL_CHECKS)
+
+if HAVE_CHECK
+KERNEL_TEST_SOURCES = src/kernel/tests/kexec-list.c src/kernel/tests/shim/ram.c src/kernel/tests/shim/ram.h \
+	src/kernel/tests/shim/linux/highmem.h src/kernel/tests/shim/linux/kexec.h src/kernel/files/kernel/kexec_list.h
+KERNEL_TEST_INCLUDES = -D_GNU_SOURCE -I$(srcdir)/src/kernel/tests -I$(srcdir)/src/kernel/tests/shim \
+	-I$(srcdir)/src/kernel/files
+KERNEL_TEST_SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+KERNEL_TEST_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(KERNEL_TEST_SANITIZERS)
+
+check_PROGRAMS += test-kexec-list-32
+test_kexec_list_32_SOURCES = $(KERNEL_TEST_SOURCES)
+test_kexec_list_32_CPPFLAGS = $(KERNEL_TEST_INCLUDES) -DENTRY_BITS=32 -DPAGE_SHIFT=12
+test_kexec_list_32_CFLAGS = $(KERNEL_TEST_CFLAGS)
+test_kexec_list_32_LDFLAGS = $(KERNEL_TEST_SANITIZERS)
+test_kexec_list_32_LDADD = $(CHECK_LIBS)
+
+check_PROGRAMS += test-kexec-list-64
+test_kexec_list_64_SOURCES = $(KERNEL_TEST_SOURCES)
+test_kexec_list_64_CPPFLAGS = $(KERNEL_TEST_INCLUDES) -DENTRY_BITS=64 -DPAGE_SHIFT=12
+test_kexec_list_64_CFLAGS = $(KERNEL_TEST_CFLAGS)
+test_kexec_list_64_LDFLAGS = $(KERNEL_TEST_SANITIZERS)
+test_kexec_list_64_LDADD = $(CHECK_LIBS)
+
+check_PROGRAMS += test-kexec-list-32-small
+test_kexec_list_32_small_SOURCES = $(KERNEL_TEST_SOURCES)
+test_kexec_list_32_small_CPPFLAGS = $(KERNEL_TEST_INCLUDES) -DENTRY_BITS=32 -DPAGE_SHIFT=5
+test_kexec_list_32_small_CFLAGS = $(KERNEL_TEST_CFLAGS)
+test_kexec_list_32_small_LDFLAGS = $(KERNEL_TEST_SANITIZERS)
+test_kexec_list_32_small_LDADD = $(CHECK_LIBS)
+
+check_PROGRAMS += test-kexec-list-64-small
+test_kexec_list_64_small_SOURCES = $(KERNEL_TEST_SOURCES)
+test_kexec_list_64_small_CPPFLAGS = $(KERNEL_TEST_INCLUDES) -DENTRY_BITS=64 -DPAGE_SHIFT=5
+test_kexec_list_64_small_CFLAGS = $(KERNEL_TEST_CFLAGS)
+test_kexec_list_64_small_LDFLAGS = $(KERNEL_TEST_SANITIZERS)
+test_kexec_list_64_small_LDADD = $(CHECK_LIBS)
+endif
