@@ -446,7 +446,7 @@ int argon2id(const struct argon2_cost *cost, const struct argon2_input *input, u
 	gcry_kdf_hd_t handle;
 	gcry_error_t error;
 
-	if (!argon2_cost_valid(cost) || input->salt.size < 8)
+	if (!argon2_cost_valid(cost) || !input->password.size || input->salt.size < 8)
 		return -EINVAL;
 	error = gcry_kdf_open(&handle, GCRY_KDF_ARGON2, GCRY_KDF_ARGON2ID, parameters, ARRAY_LENGTH(parameters),
 			      input->password.data, input->password.size, input->salt.data, input->salt.size,

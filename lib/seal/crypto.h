@@ -122,9 +122,9 @@ struct argon2_cost {
 bool argon2_cost_valid(const struct argon2_cost *cost);
 
 struct argon2_input {
-	struct bytes password, salt; /* the salt has at least 8 bytes */
+	struct bytes password, salt; /* not empty; the salt has at least 8 bytes */
 	struct bytes secret, extra;  /* may be empty */
 };
 
-/* -EINVAL for a cost or salt outside the limits; -ENOMEM when that much memory cannot be had and locked. */
+/* -EINVAL for a cost, password or salt outside the limits; -ENOMEM when that much memory cannot be had and locked. */
 int argon2id(const struct argon2_cost *cost, const struct argon2_input *input, uint8_t out[CRYPTO_KEY_BYTES]);

@@ -38,6 +38,12 @@ test_crypto_CFLAGS = $(UNIT_CFLAGS)
 test_crypto_LDFLAGS = $(LINK_WATCHING)
 test_crypto_LDADD = $(UNIT_LIBS) $(LIBGCRYPT_LIBS)
 
+check_PROGRAMS += test-seal
+test_seal_SOURCES = tests/unit/test-seal.c tests/unit/secrets.c tests/unit/secrets.h tests/unit/hex.h
+test_seal_CFLAGS = $(UNIT_CFLAGS)
+test_seal_LDFLAGS = $(LINK_WATCHING)
+test_seal_LDADD = $(UNIT_LIBS) $(LIBGCRYPT_LIBS)
+
 check_PROGRAMS += test-snapshot
 test_snapshot_SOURCES = tests/unit/test-snapshot.c tests/unit/allocator.c tests/unit/allocator.h \
 	tests/unit/fake-kernel.c tests/unit/fake-kernel.h tests/unit/tree.c tests/unit/tree.h
