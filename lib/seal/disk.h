@@ -66,3 +66,99 @@ struct transcript_disk {
 _Static_assert(offsetof(struct transcript_disk, suite) == 16, "suite");
 _Static_assert(offsetof(struct transcript_disk, header_hash) == 20, "header_hash");
 _Static_assert(sizeof(struct transcript_disk) == 52, "transcript");
+
+/* A key slot: the image's key for the owner of an X25519 key. */
+#define SLOT_KIND_X25519 1
+struct slot_disk {
+	uint32_t kind;
+	uint32_t size; /* SEAL_SLOT_BYTES */
+	uint8_t key_set[16];
+	uint8_t ephemeral[CRYPTO_KEY_BYTES];
+	uint8_t commitment[32];
+	uint8_t wrapped[CRYPTO_KEY_BYTES];
+	uint8_t tag[CRYPTO_TAG_BYTES];
+	uint8_t reserved[376];
+} SEAL_PACKED;
+_Static_assert(offsetof(struct slot_disk, size) == 4, "size");
+_Static_assert(offsetof(struct slot_disk, key_set) == 8, "key_set");
+_Static_assert(offsetof(struct slot_disk, ephemeral) == 24, "ephemeral");
+_Static_assert(offsetof(struct slot_disk, commitment) == 56, "commitment");
+_Static_assert(offsetof(struct slot_disk, wrapped) == 88, "wrapped");
+_Static_assert(offsetof(struct slot_disk, tag) == 120, "tag");
+_Static_assert(offsetof(struct slot_disk, reserved) == 136, "reserved");
+_Static_assert(sizeof(struct slot_disk) == SEAL_SLOT_BYTES, "slot");
+
+/* The transcript of a slot's wrapping key. */
+struct slot_transcript_disk {
+	uint8_t image_id[SEAL_IMAGE_ID_BYTES];
+	uint32_t suite;
+	uint8_t key_set[16];
+	uint8_t ephemeral[CRYPTO_KEY_BYTES];
+	uint8_t recipient[CRYPTO_KEY_BYTES];
+} SEAL_PACKED;
+_Static_assert(offsetof(struct slot_transcript_disk, suite) == 16, "suite");
+_Static_assert(offsetof(struct slot_transcript_disk, key_set) == 20, "key_set");
+_Static_assert(offsetof(struct slot_transcript_disk, ephemeral) == 36, "ephemeral");
+_Static_assert(offsetof(struct slot_transcript_disk, recipient) == 68, "recipient");
+_Static_assert(sizeof(struct slot_transcript_disk) == 100, "slot_transcript");
+
+/* The blob's key, wrapped by a passphrase. */
+#define WRAP_KIND_ARGON2ID 1
+struct passphrase_disk {
+	uint32_t kind;
+	uint32_t memory_kib;
+	uint32_t passes;
+	uint32_t lanes;
+	uint8_t salt[16];
+	uint8_t commitment[32];
+	uint8_t wrapped[CRYPTO_KEY_BYTES];
+	uint8_t tag[CRYPTO_TAG_BYTES];
+	uint8_t reserved[16];
+} SEAL_PACKED;
+_Static_assert(offsetof(struct passphrase_disk, memory_kib) == 4, "memory_kib");
+_Static_assert(offsetof(struct passphrase_disk, passes) == 8, "passes");
+_Static_assert(offsetof(struct passphrase_disk, lanes) == 12, "lanes");
+_Static_assert(offsetof(struct passphrase_disk, salt) == 16, "salt");
+_Static_assert(offsetof(struct passphrase_disk, commitment) == 32, "commitment");
+_Static_assert(offsetof(struct passphrase_disk, wrapped) == 64, "wrapped");
+_Static_assert(offsetof(struct passphrase_disk, tag) == 96, "tag");
+_Static_assert(offsetof(struct passphrase_disk, reserved) == 112, "reserved");
+_Static_assert(sizeof(struct passphrase_disk) == 128, "passphrase");
+
+/* The transcript of a passphrase's wrapping key: the key set, and the wrap up to its salt. */
+struct passphrase_transcript_disk {
+	uint8_t key_set[16];
+	uint8_t wrap[offsetof(struct passphrase_disk, commitment)];
+} SEAL_PACKED;
+_Static_assert(sizeof(struct passphrase_transcript_disk) == 48, "passphrase_transcript");
+
+/* The sealed private blob. */
+#define BLOB_MAGIC           "hib-keys" /* 8 bytes, no NUL */
+#define BLOB_VERSION         1
+#define BLOB_WRAP_PASSPHRASE 1u
+#define BLOB_WRAPS_KNOWN     BLOB_WRAP_PASSPHRASE
+struct blob_disk {
+	uint8_t magic[8];
+	uint32_t version;
+	uint32_t size; /* SEAL_BLOB_BYTES */
+	uint8_t key_set[16];
+	uint32_t wraps; /* which of the three places are used */
+	uint8_t nonce[CRYPTO_NONCE_BYTES];
+	struct passphrase_disk passphrase;
+	uint8_t recovery[112];                /* place for a recovery key */
+	uint8_t tpm[320];                     /* place for a TPM */
+	uint8_t sealed[2 * CRYPTO_KEY_BYTES]; /* X25519 private key, Ed25519 verifying key */
+	uint8_t tag[CRYPTO_TAG_BYTES];
+} SEAL_PACKED;
+_Static_assert(sizeof(BLOB_MAGIC) - 1 == 8, "magic");
+_Static_assert(offsetof(struct blob_disk, version) == 8, "version");
+_Static_assert(offsetof(struct blob_disk, size) == 12, "size");
+_Static_assert(offsetof(struct blob_disk, key_set) == 16, "key_set");
+_Static_assert(offsetof(struct blob_disk, wraps) == 32, "wraps");
+_Static_assert(offsetof(struct blob_disk, nonce) == 36, "nonce");
+_Static_assert(offsetof(struct blob_disk, passphrase) == 48, "passphrase");
+_Static_assert(offsetof(struct blob_disk, recovery) == 176, "recovery");
+_Static_assert(offsetof(struct blob_disk, tpm) == 288, "tpm");
+_Static_assert(offsetof(struct blob_disk, sealed) == 608, "sealed");
+_Static_assert(offsetof(struct blob_disk, tag) == 672, "tag");
+_Static_assert(sizeof(struct blob_disk) == SEAL_BLOB_BYTES, "blob");

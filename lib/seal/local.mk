@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 libhibernate_a_SOURCES += \
+	lib/seal/blob.c lib/seal/blob.h \
 	lib/seal/crypto.c lib/seal/crypto.h \
 	lib/seal/disk.h \
 	lib/seal/hkdf.c lib/seal/hkdf.h \
-	lib/seal/stream.c lib/seal/stream.h
+	lib/seal/keys.c lib/seal/keys.h \
+	lib/seal/slot.c lib/seal/slot.h \
+	lib/seal/stream.c lib/seal/stream.h \
+	lib/seal/wrap.c lib/seal/wrap.h

@@ -44,6 +44,12 @@ test_seal_CFLAGS = $(UNIT_CFLAGS)
 test_seal_LDFLAGS = $(LINK_WATCHING)
 test_seal_LDADD = $(UNIT_LIBS) $(LIBGCRYPT_LIBS)
 
+check_PROGRAMS += test-keys
+test_keys_SOURCES = tests/unit/test-keys.c tests/unit/secrets.c tests/unit/secrets.h tests/unit/hex.h
+test_keys_CFLAGS = $(UNIT_CFLAGS)
+test_keys_LDFLAGS = $(LINK_WATCHING)
+test_keys_LDADD = $(UNIT_LIBS) $(LIBGCRYPT_LIBS)
+
 check_PROGRAMS += test-snapshot
 test_snapshot_SOURCES = tests/unit/test-snapshot.c tests/unit/allocator.c tests/unit/allocator.h \
 	tests/unit/fake-kernel.c tests/unit/fake-kernel.h tests/unit/tree.c tests/unit/tree.h
