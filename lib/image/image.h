@@ -89,7 +89,7 @@ size_t image_body_size(size_t extents, size_t chunks);
 
 /*
  * Encode meta data, extent map and index, write them behind the last chunk (stream offset @stream_at; in a
- * fragmented area wherever behind it the runs are longest) and flush. @extents: the granted stream, normalized; the
+ * fragmented area wherever behind it the runs are longest). @extents: the granted stream, normalized; the
  * part of it that the chunks use is what the map records. @buffer: page-aligned, @size bytes, at least
  * image_body_size(); it must stay untouched until image_write_header(). REASON_TOO_SMALL (-ENOSPC) if the stream is too
  * short or too fragmented there, REASON_IO, REASON_INTERNAL if what is to be written breaks a rule of the format.
@@ -98,7 +98,7 @@ int image_write_body(int fd, const char *name, const struct extent_list *extents
 		     const struct image_meta *meta, const struct image_index *index, void *buffer, size_t size,
 		     struct image_place *place, struct failure *f);
 
-/* Write the header page and flush. From then on the image is complete. */
+/* Write the header page and flush all that was written. From then on the image is complete. */
 int image_write_header(int fd, const char *name, const struct image_place *place, struct failure *f);
 
 /*

@@ -340,6 +340,7 @@ int pipeline_end(struct pipeline *p, struct pipeline_result *result, struct fail
 		.raw_chunks = p->raw_chunks,
 		.stored_bytes = atomic_load(&p->done_bytes),
 		.stream_end = p->stream_at,
+		.flushes = p->flushes,
 		.elapsed_usec = p->ended_usec - p->begun_usec,
 		.move_usec = p->move_usec,
 		.stall_usec = p->stall_usec,

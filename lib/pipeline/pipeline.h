@@ -76,6 +76,7 @@ struct pipeline_result {
 	uint64_t raw_chunks;
 	uint64_t stored_bytes; /* of the chunks, with their padding */
 	uint64_t stream_end;   /* save: stream offset after the last chunk */
+	uint64_t flushes;      /* save: how often the disk was made to flush in between */
 	uint64_t elapsed_usec; /* from pipeline_begin() to the last thread's end */
 	uint64_t move_usec;    /* inside @mover.move */
 	uint64_t stall_usec;   /* the mover waited for the others */

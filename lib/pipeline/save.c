@@ -5,6 +5,9 @@
  * The counters run behind each other: next_out <= next_place <= next_code <= next_in. Chunks
  * [next_place, next_in) are with the codec threads or wait for them; [next_out, next_place) wait for
  * a writer, which takes as many neighbors as make one large write.
+ *
+ * A writer that has nothing to do, while another one is there, has the disk flush what was written: the flush at
+ * the end then finds little. On a disk that is the slowest link nobody is idle, and nothing is flushed.
  */
 #include "pipeline/stage.h"
 
@@ -13,6 +16,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Wait for room; the buffer, or NULL when everything stops. */
 static uint8_t *take_buffer(struct pipeline *p)
@@ -233,11 +237,41 @@ struct batch {
 	struct iovec vectors[STAGE_BATCH_CHUNKS];
 };
 
+static int flush_failed(struct pipeline *p, int error)
+{
+	struct failure f;
+	int r = failure_set(&f, REASON_IO, error, p->job.area_name, "Check the disk and its cabling.", "flushing the image failed");
+
+	stage_fail(p, r, &f);
+	return r;
+}
+
+/* Flush what is written by now. With the lock held, but for the flush itself. */
+static int flush_meanwhile(struct pipeline *p)
+{
+	int error;
+
+	p->flushing = true;
+	p->unflushed_bytes = 0;
+	p->flushes++;
+	pthread_mutex_unlock(&p->lock);
+	error = fdatasync(p->job.area_fd) < 0 ? errno : 0;
+	if (error)
+		flush_failed(p, error);
+	pthread_mutex_lock(&p->lock);
+	p->flushing = false;
+	return -error;
+}
+
 /* The next chunks to be written; false when there will be none. With the lock held. */
 static bool take_coded(struct pipeline *p, struct batch *batch)
 {
-	while (!stage_stopped(p) && p->next_out == p->next_place && !(p->input_ended && p->next_out == p->next_in))
-		pthread_cond_wait(&p->out, &p->lock);
+	while (!stage_stopped(p) && p->next_out == p->next_place && !(p->input_ended && p->next_out == p->next_in)) {
+		if (p->writers < 2 || p->flushing || p->unflushed_bytes < STAGE_FLUSH_BYTES)
+			pthread_cond_wait(&p->out, &p->lock);
+		else if (flush_meanwhile(p) < 0)
+			return false;
+	}
 	if (stage_stopped(p) || p->next_out == p->next_place)
 		return false;
 	*batch = (struct batch){.first = p->next_out, .offset = stage_slot(p, p->next_out)->offset};
@@ -294,6 +328,7 @@ void save_writer(struct pipeline *p)
 		atomic_fetch_add_explicit(&p->done_pages, batch.pages, memory_order_relaxed);
 		atomic_fetch_add_explicit(&p->done_bytes, batch.bytes, memory_order_relaxed);
 		pthread_mutex_lock(&p->lock);
+		p->unflushed_bytes += batch.bytes;
 		for (size_t i = 0; i < batch.count; i++) {
 			struct slot *slot = stage_slot(p, batch.first + i);
 

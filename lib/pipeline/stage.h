@@ -17,6 +17,8 @@
 /* The largest write or read in one go, and the most chunks it is made of. */
 #define STAGE_BATCH_BYTES (1 * MIB)
 #define STAGE_BATCH_CHUNKS 16
+/* What makes a flush in between worth it. */
+#define STAGE_FLUSH_BYTES (8 * MIB)
 
 enum slot_state {
 	SLOT_FREE,
@@ -86,6 +88,9 @@ struct pipeline {
 	bool input_ended; /* save: @next_in is the number of chunks */
 	uint64_t chunk_total; /* load */
 	uint64_t stream_at; /* save: place of the next block */
+	uint64_t unflushed_bytes; /* save: written since the last flush began */
+	uint64_t flushes;
+	bool flushing;
 
 	atomic_uint_fast64_t done_pages;
 	atomic_uint_fast64_t done_bytes;

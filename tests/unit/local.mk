@@ -12,6 +12,7 @@ test_base_LDADD = $(UNIT_LIBS)
 check_PROGRAMS += test-pipeline
 test_pipeline_SOURCES = tests/unit/test-pipeline.c
 test_pipeline_CFLAGS = $(UNIT_CFLAGS)
+test_pipeline_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fdatasync
 test_pipeline_LDADD = $(UNIT_LIBS)
 
 # Runs ./hibernate-image --worker.

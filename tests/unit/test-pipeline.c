@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -29,6 +30,7 @@ struct snapshot {
 	uint64_t at;
 	size_t most;      /* pages a call */
 	uint64_t fail_at; /* page whose move gives -error */
+	unsigned int pause_usec; /* before each call */
 	int error;
 	unsigned int finished;
 };
@@ -47,10 +49,26 @@ struct bench {
 	size_t region_size;
 };
 
+static atomic_int flush_error;
+
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+
+int __wrap_fdatasync(int fd)
+{
+	if (!flush_error)
+		return __real_fdatasync(fd);
+	errno = flush_error;
+	return -1;
+}
+
 static ssize_t give_pages(void *data, void *buffer, size_t pages)
 {
 	struct snapshot *s = data;
 	size_t n = MIN(MIN(pages, s->most), s->count - s->at);
+
+	if (s->pause_usec)
+		usleep(s->pause_usec);
 
 	if (s->fail_at >= s->at && s->fail_at < s->at + n)
 		return -s->error;
@@ -370,6 +388,36 @@ START_TEST(a_write_error_stops_the_save)
 }
 END_TEST
 
+/* Pages come slowly, so writers are idle; one of them flushes, if another is left for the next chunk. */
+START_TEST(idle_writers_flush)
+{
+	for (unsigned int writers = 1; writers <= 2; writers++) {
+		struct bench *b = bench_new(5000, NOISE, CODEC_NONE, 65536);
+
+		b->from.pause_usec = 1000;
+		b->writers = writers;
+		ck_assert_int_eq(run(b, false, &b->saved), 0);
+		ck_assert_int_eq(b->saved.flushes > 0, writers > 1);
+		bench_free(b);
+	}
+}
+END_TEST
+
+START_TEST(a_flush_error_stops_the_save)
+{
+	struct bench *b = bench_new(3000, NOISE, CODEC_NONE, 65536);
+
+	b->from.pause_usec = 1000;
+	flush_error = EIO;
+	ck_assert_int_eq(run(b, false, &b->saved), -EIO);
+	flush_error = 0;
+	ck_assert_int_eq(b->failure.reason, REASON_IO);
+	ck_assert_str_eq(b->failure.object, "/dev/area");
+	ck_assert_ptr_nonnull(strstr(b->failure.text, "flushing"));
+	bench_free(b);
+}
+END_TEST
+
 START_TEST(a_device_that_ends_early_stops_the_load)
 {
 	struct bench *b = bench_new(1000, NOISE, CODEC_LZ4, 65536);
@@ -604,6 +652,8 @@ int main(void)
 	tcase_add_test(cases, a_read_error_stops_the_save);
 	tcase_add_test(cases, a_snapshot_of_another_length_is_an_error);
 	tcase_add_test(cases, a_write_error_stops_the_save);
+	tcase_add_test(cases, idle_writers_flush);
+	tcase_add_test(cases, a_flush_error_stops_the_save);
 	tcase_add_test(cases, a_device_that_ends_early_stops_the_load);
 	tcase_add_test(cases, a_kernel_that_takes_no_more_stops_the_load);
 	tcase_add_test(cases, a_kernel_that_refuses_the_first_page_means_another_machine);
