@@ -7,6 +7,7 @@ import os
 import shlex
 import subprocess
 import tarfile
+import time
 
 from . import build, disks, initramfs, kernels, paths
 
@@ -37,8 +38,12 @@ def bootstrap(packages, options=(), refresh=False):
         if refresh or not target.exists():
             part, sources = target.with_suffix(".part.tar"), target.with_suffix(".sources")
             sources.write_text(kernels.sources_for(suite))
-            subprocess.run([paths.tool("mmdebstrap"), "--quiet", "--variant=minbase", *options,
-                            f"--include={','.join(packages)}", suite, str(part), str(sources)], check=True)
+            command = [paths.tool("mmdebstrap"), "--quiet", "--variant=minbase", *options,
+                       f"--include={','.join(packages)}", suite, str(part), str(sources)]
+            for pause in (*kernels.PAUSES, None):
+                if subprocess.run(command, check=pause is None).returncode == 0:
+                    break
+                time.sleep(pause)  # a mirror that is just being updated
             part.rename(target)
     return target
 

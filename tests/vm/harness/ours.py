@@ -88,7 +88,7 @@ def refuse(machine, proof, leaving, words, answer="b", timeout=120):
     said = len(machine.qemu.console)
 
     def asked():
-        text = machine.qemu.console[said:]
+        text = machine.qemu.said(said)
         return REFUSAL.search(text) and QUESTION_ENDS in text
 
     machine.pump(lambda: leaving.done() or resuming.done() or asked(), timeout, RESUME)
@@ -99,7 +99,7 @@ def refuse(machine, proof, leaving, words, answer="b", timeout=120):
     else:
         expect(not resuming.done(), f"the resume step went on without asking: {resuming.result(1)}"
                if resuming.done() else "")
-        text = REFUSAL.search(machine.qemu.console[said:])[1].strip()
+        text = REFUSAL.search(machine.qemu.said(said))[1].strip()
         expect(re.search(words, text), f"refused, but with other words than {words!r}: {text}")
         machine.qemu.type(answer)
         if answer == "p":
@@ -119,13 +119,13 @@ def until(condition, seconds=20):
 
 def wait_said(machine, words, since=0, timeout=60, unless=None):
     """Wait until the console has said words (a regular expression), behind position since; or unless() is true."""
-    machine.pump(lambda: re.search(words, machine.qemu.console[since:]) or (unless and unless()), timeout, repr(words))
+    machine.pump(lambda: re.search(words, machine.qemu.said(since)) or (unless and unless()), timeout, repr(words))
 
 
 def question(machine, since, timeout=120):
     """Wait until the resume step asks what to do, behind position since; returns its reason."""
     wait_said(machine, rf"{REFUSAL.pattern}(.|\n)*{QUESTION_ENDS}", since, timeout)
-    return REFUSAL.search(machine.qemu.console[since:])[1].strip()
+    return REFUSAL.search(machine.qemu.said(since))[1].strip()
 
 
 def wait_for(machine, path, seconds=20):

@@ -2,6 +2,7 @@
 """One QEMU process: its serial lines, its monitor, its end. Emulation only, no network, no privilege."""
 import ctypes
 import json
+import re
 import selectors
 import signal
 import socket
@@ -9,6 +10,9 @@ import subprocess
 import time
 
 from . import paths, patience
+
+
+KERNEL_LINE = re.compile(r"\[ *\d+\.\d{6}\] [^\n]*\n")
 
 
 class QemuError(Exception):
@@ -59,6 +63,14 @@ class Qemu:
         *lines, self._line = self._line.split("\n")
         for line in lines:
             self.note(line)
+
+    def said(self, since=0):
+        """The console's text behind a position, without the kernel's lines, then with them.
+
+        A line of the kernel may come into the middle of what a program writes.
+        """
+        text = self.console[since:]
+        return f"{KERNEL_LINE.sub('', text)}\n{text}"
 
     def note(self, line):
         """A line for the log, with the time since the start."""

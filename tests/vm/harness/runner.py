@@ -4,6 +4,7 @@ import argparse
 import concurrent.futures
 import multiprocessing
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -52,12 +53,17 @@ def read_required(known):
     return tiers, errors
 
 
+def _processor_seconds():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def run_one(name, series, keep):
-    """Run one case; returns (verdict, reason, seconds)."""
+    """Run one case; returns (verdict, reason, seconds, seconds of processor)."""
     case = cases.load()[name]
     directory = cases.Bench.fresh(paths.of_tree("runs", series) / name)
     bench = cases.Bench(directory, series)
-    start = time.monotonic()
+    start, used = time.monotonic(), _processor_seconds()
 
     def over(_signal, _frame):
         raise TooLong()
@@ -90,7 +96,7 @@ def run_one(name, series, keep):
     reason = " ".join(reason.split())
     seconds = time.monotonic() - start
     (directory / "result").write_text(f"{verdict} {seconds:.1f} s {reason}\n")
-    return verdict, reason, seconds
+    return verdict, reason, seconds, _processor_seconds() - used
 
 
 def choose(options, known):
@@ -152,11 +158,11 @@ class Report:
         self.start, self.times = time.monotonic(), {}
         self._lock = threading.Lock()
 
-    def line(self, name, verdict, reason, seconds=None):
-        """One verdict."""
+    def line(self, name, verdict, reason, *times):
+        """One verdict, and how long it took, if it ran: seconds, and seconds of processor."""
         with self._lock:
-            if seconds is not None:
-                self.times[name] = seconds
+            if times:
+                self.times[name] = times
             if verdict == "SKIP" and name in self.required:
                 verdict, reason = "FAIL", f"required, but skipped: {reason}"
             self.seen.add(name)
@@ -166,9 +172,10 @@ class Report:
 
     def print_times(self):
         """Where the time went."""
-        slowest = sorted(self.times.items(), key=lambda item: -item[1])[:SLOWEST]
-        print(f"# {len(self.times)} cases, {sum(self.times.values()):.0f} s in {time.monotonic() - self.start:.0f} s; "
-              f"slowest: {', '.join(f'{name} {seconds:.0f} s' for name, seconds in slowest)}", flush=True)
+        slowest = sorted(self.times.items(), key=lambda item: -item[1][0])[:SLOWEST]
+        print(f"# {len(self.times)} cases in {time.monotonic() - self.start:.0f} s, with "
+              f"{sum(used for _, used in self.times.values()):.0f} s of processor; the slowest, with theirs: " +
+              ", ".join(f"{name} {seconds:.0f} ({used:.0f}) s" for name, (seconds, used) in slowest), flush=True)
 
 
 def _judge(report, errors, whole_tier):
@@ -211,8 +218,8 @@ def main():
         chosen.sort(key=lambda item: -known[item[0]].limit)
         running = {pool.submit(run_one, n, s, options.keep): title(n, s) for n, s in chosen}
         for done in concurrent.futures.as_completed(running):
-            verdict, reason, seconds = done.result()
-            report.line(running[done], verdict, reason, seconds)
+            verdict, reason, *times = done.result()
+            report.line(running[done], verdict, reason, *times)
     report.print_times()
     _judge(report, errors, not options.cases and not options.kernel)
     return 1 if report.failed else 0
