@@ -101,7 +101,7 @@ def auto_area(bench):
 def cycles(bench):
     """What leaks, or is left behind, adds up."""
     swap = bench.swap()
-    machine = bench.machine([swap], "shipped", files={ours.CONF: ours.conf()}).boot()
+    machine = bench.machine([swap], "shipped", unpacked=True, files={ours.CONF: ours.conf()}).boot()
     machine.sh("swapon /dev/vda1")
     proof = Proof(machine)
     for number in range(1, 21):
