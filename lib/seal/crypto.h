@@ -102,7 +102,10 @@ int x25519_shared(const uint8_t secret[CRYPTO_KEY_BYTES], const uint8_t public[C
 
 int ed25519_public(const uint8_t seed[CRYPTO_KEY_BYTES], uint8_t public[CRYPTO_KEY_BYTES]);
 int ed25519_sign(const uint8_t seed[CRYPTO_KEY_BYTES], struct bytes message, uint8_t signature[CRYPTO_SIGNATURE_BYTES]);
-/* 0, or -EBADMSG. A second form of the same signature (its number not reduced) is refused. */
+/*
+ * 0, or -EBADMSG. Refused too: a second form of the same signature (its number not reduced), points of low order, and
+ * points with a coordinate below 2^192, none of which anybody's key has but on purpose.
+ */
 int ed25519_verify(const uint8_t public[CRYPTO_KEY_BYTES], struct bytes message,
 		   const uint8_t signature[CRYPTO_SIGNATURE_BYTES]);
 

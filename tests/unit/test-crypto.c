@@ -546,6 +546,49 @@ START_TEST(ed25519_has_one_form)
 }
 END_TEST
 
+/*
+ * Libgcrypt 1.10.1 calls abort() when it verifies by a point with a small coordinate ("different sizes"), and takes
+ * signatures made of zeros by points of low order. Nobody has such a key but on purpose.
+ */
+static const char *const hostile_verifiers[] = {
+	/* order 4, 1, 8, 8, 2, and the first two once more modulo 2^255 - 19 */
+	"0000000000000000000000000000000000000000000000000000000000000000",
+	"0100000000000000000000000000000000000000000000000000000000000000",
+	"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+	"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+	"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+	"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+	"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+	/* y = 3; y = 5; y = 2^185 and a bit; x = 1 to 8, the first of those that are on the curve */
+	"0300000000000000000000000000000000000000000000000000000000000000",
+	"0500000000000000000000000000000000000000000000000000000000000000",
+	"4530000000000000000000000000000000000000000000020000000000000000",
+	"3126711e11ef574692935381d2cd2bbab5dd113c4010f91fd7c4dd7b12bf431a",
+	"aa9239e819ad147f9f634c535d82d85717a872ef0ae6c71c72571510cc4ba362",
+	/* on no curve at all */
+	"ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+};
+
+START_TEST(hostile_verifiers_are_refused)
+{
+	uint8_t public[32], signature[64];
+
+	unhex(hostile_verifiers[_i / 2], public, 32);
+	public[31] ^= _i % 2 ? 0x80 : 0;
+	for (int i = 0; i < 24; i++) {
+		/* Nothing times anything plus a point of low order is often that point, and it is easy to write down. */
+		uint8_t message = (uint8_t)(i / 3);
+
+		memset(signature, 0, sizeof(signature));
+		if (i % 3 == 1)
+			signature[0] = 1;
+		if (i % 3 == 2)
+			memset(signature, 7, 63);
+		ck_assert_int_eq(ed25519_verify(public, (struct bytes){&message, 1}, signature), -EBADMSG);
+	}
+}
+END_TEST
+
 /* ---- Argon2id: RFC 9106, 5.3 ---- */
 
 START_TEST(argon2id_vector_fits)
@@ -681,6 +724,7 @@ int main(int argc, char **argv)
 	tcase_add_loop_test(cases, ed25519_vectors_fit, 0, (int)ARRAY_LENGTH(ed25519_vectors));
 	tcase_add_test(cases, ed25519_refuses_what_was_changed);
 	tcase_add_test(cases, ed25519_has_one_form);
+	tcase_add_loop_test(cases, hostile_verifiers_are_refused, 0, 2 * (int)ARRAY_LENGTH(hostile_verifiers));
 	tcase_add_test(cases, argon2id_vector_fits);
 	tcase_add_loop_test(cases, argon2_costs_have_limits, 0, (int)ARRAY_LENGTH(costs));
 	tcase_add_test(cases, argon2_without_memory_or_salt_is_refused);
