@@ -8,6 +8,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* AddressSanitizer makes mlock() do nothing. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SECRETS_CAN_LOCK false
+#else
+#define SECRETS_CAN_LOCK true
+#endif
+
 /* From now on every mmap() fails and is counted; or works again. */
 void secrets_refuse(bool refuse);
 unsigned int secrets_refused(void);
