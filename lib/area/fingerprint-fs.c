@@ -17,58 +17,58 @@
 #include "base/fdio.h"
 #include "codec/checksum.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <string.h>
 
 #define BASIC_BLOCK 512u
 
+/* A number of @size bytes, the lowest or the highest first. */
+static uint64_t le_at(const char *p, size_t size)
+{
+	uint64_t value = 0;
+
+	while (size--)
+		value = value << 8 | (uint8_t)p[size];
+	return value;
+}
+
+static uint64_t be_at(const char *p, size_t size)
+{
+	uint64_t value = 0;
+
+	for (size_t i = 0; i < size; i++)
+		value = value << 8 | (uint8_t)p[i];
+	return value;
+}
+
 static uint16_t le16_at(const char *p)
 {
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return le16toh(v);
+	return (uint16_t)le_at(p, 2);
 }
 
 static uint32_t le32_at(const char *p)
 {
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return le32toh(v);
+	return (uint32_t)le_at(p, 4);
 }
 
 static uint64_t le64_at(const char *p)
 {
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return le64toh(v);
-}
-
-static uint32_t be32_at(const char *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return be32toh(v);
-}
-
-static uint64_t be64_at(const char *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return be64toh(v);
+	return le_at(p, 8);
 }
 
 static uint16_t be16_at(const char *p)
 {
-	uint16_t v;
+	return (uint16_t)be_at(p, 2);
+}
 
-	memcpy(&v, p, sizeof(v));
-	return be16toh(v);
+static uint32_t be32_at(const char *p)
+{
+	return (uint32_t)be_at(p, 4);
+}
+
+static uint64_t be64_at(const char *p)
+{
+	return be_at(p, 8);
 }
 
 /* ---- ext2, ext3, ext4 -------------------------------------------------- */

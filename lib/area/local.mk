@@ -8,10 +8,11 @@ libhibernate_a_SOURCES += \
 	lib/area/identity.c lib/area/identity.h \
 	lib/area/mapping-btrfs.c \
 	lib/area/mapping.c lib/area/mapping.h \
-	lib/area/mark-disk.h \
+	lib/area/mark-disk.c lib/area/mark-disk.h \
 	lib/area/mark.c lib/area/mark.h \
 	lib/area/mounts.c lib/area/mounts.h \
 	lib/area/resume.c \
+	lib/area/spec.c lib/area/spec.h \
 	lib/area/suitable.c lib/area/suitable.h \
 	lib/area/swaps.c lib/area/swaps.h \
 	lib/area/tags.c lib/area/tags.h

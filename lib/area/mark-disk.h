@@ -10,6 +10,7 @@
 #include "area/identity.h"
 #include "area/mark.h"
 #include "base/util.h"
+#include "codec/checksum.h"
 
 /* The swap header, version 1, as mkswap(8) and the kernel have it. */
 struct swap_header_disk {
@@ -103,3 +104,15 @@ CHECK_OFFSET(reserved, 384);
 CHECK_OFFSET(signature, 492);
 _Static_assert(sizeof(struct mark_disk) == 502, "record and signature fill a sector");
 #undef CHECK_OFFSET
+
+/* True for the signatures that swapon takes; @signature is of MARK_SIGNATURE_BYTES. */
+bool mark_signature_is_swap(const void *signature);
+
+/* The checksum that belongs into @disk, whatever stands there. */
+void mark_disk_checksum(const struct mark_disk *disk, uint8_t out[CHECKSUM_BYTES]);
+
+/* An armed record, without its checksum; @signature is what stands in the page now, and may lie in @disk. */
+void mark_disk_encode(const struct mark *mark, const void *signature, struct mark_disk *disk);
+
+/* The boot half's numbers, but for the tries. */
+void mark_disk_encode_boot(const struct mark_boot *boot, struct mark_disk *disk);

@@ -3,4 +3,5 @@ libhibernate_a_SOURCES += \
 	lib/config/cmdline.c \
 	lib/config/config.c lib/config/config.h \
 	lib/config/ini.c lib/config/ini.h \
-	lib/config/key.c lib/config/key.h
+	lib/config/key.c lib/config/key.h \
+	lib/config/row.c lib/config/row.h

@@ -20,7 +20,7 @@
 #include "base/failure.h"
 #include "image/image.h"
 
-#define WORKER_PROTOCOL_VERSION 1
+#define WORKER_PROTOCOL_VERSION 2
 
 /* Descriptors at fixed numbers in the worker; nothing else is open but 0, 1, 2 on /dev/null. */
 #define WORKER_FD_SOCKET 3
@@ -62,7 +62,6 @@ struct worker_result {
 	uint64_t elapsed_usec;   /* from GRANT or LOAD to DONE */
 	uint64_t read_usec;      /* time the mover spent inside readv()/writev() on /dev/snapshot */
 	uint64_t stall_usec;     /* time the mover waited for buffers (the rest of the pipeline was slower) */
-	struct checksum pages_checksum; /* reserved: zeros */
 };
 
 /* The first pages of the memfd. Offsets are into the memfd. */

@@ -16,6 +16,7 @@ libdaemon_a_SOURCES = \
 	src/daemon/keys.c src/daemon/keys.h \
 	src/daemon/leave.c \
 	src/daemon/log.c src/daemon/log.h \
+	src/daemon/manager.c src/daemon/manager.h \
 	src/daemon/prepare.c \
 	src/daemon/refusers.c src/daemon/refusers.h \
 	src/daemon/resume.c src/daemon/resume.h \
