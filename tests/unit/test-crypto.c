@@ -705,6 +705,7 @@ int main(int argc, char **argv)
 	runner = srunner_create(suite);
 	tcase_add_loop_test(setup, what_is_missing_is_refused_with_the_reason, 0,
 			     (int)ARRAY_LENGTH(conditions) - !SECRETS_CAN_LOCK);
+	tcase_set_timeout(setup, 60);
 	suite_add_tcase(suite, setup);
 	tcase_add_checked_fixture(cases, begin, NULL);
 	tcase_set_timeout(cases, 120);
