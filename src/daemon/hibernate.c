@@ -284,15 +284,24 @@ static int step_write(struct hibernation *h)
 	return take_result(h);
 }
 
-/* Needs the snapshot session open: the kernel refuses writes to an active swap device otherwise. */
+/*
+ * Needs the snapshot session open: the kernel refuses writes to an active swap device otherwise. The slots are given
+ * back next. An armed mark must not lead to what swap puts there, so when it cannot be undone, the header that it
+ * points to goes: the image is then refused as damaged.
+ */
 static void undo_commit(struct hibernation *h)
 {
 	struct failure f = {0};
 
-	if (mark_disarm(&h->mark_io, MARK_DROP_FAILED, &f) < 0)
-		log_failure(&h->log, &f);
-	else
+	if (mark_disarm(&h->mark_io, MARK_DROP_FAILED, &f) >= 0) {
 		h->guard.shared->armed = 0;
+		return;
+	}
+	log_failure(&h->log, &f);
+	memset(h->page, 0, PAGE_BYTES);
+	if (fd_pwrite_full(h->mark_io.fd, h->page, PAGE_BYTES, h->header_offset) < 0 || fdatasync(h->mark_io.fd) < 0)
+		log_line(&h->log, LOG_LEVEL_ERROR, "%s: the image cannot be dropped; boot with noresume, then use mkswap",
+			 h->area.name);
 }
 
 /* The commit point: until the mark is on the medium, a crash loses nothing but the image. */
@@ -402,6 +411,7 @@ int hibernation_init(struct hibernation *h, const struct sysctx *s, const struct
 	h->snapshot_ops = &snapshot_device_ops;
 	h->snapshot = SNAPSHOT_INIT;
 	h->mark_io.fd = -1;
+	h->guard.life = -1;
 	log_init(&h->log, &h->sys);
 	settings_init(&h->settings);
 	supervisor_init(&h->worker);

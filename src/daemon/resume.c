@@ -246,17 +246,20 @@ static enum mark_drop drop_of(enum reason reason)
 }
 
 /* Boot without it: nothing may find an armed image later. */
-static void drop_image(struct resume *r, const struct failure *why)
+static int drop_image(struct resume *r, const struct failure *why)
 {
 	struct failure f = {0};
+	int result = mark_disarm(&r->mark_io, drop_of(why->reason), &f);
 
-	if (mark_disarm(&r->mark_io, drop_of(why->reason), &f) < 0) {
+	if (result < 0) {
 		log_failure(&r->log, &f);
-		return;
+		console_say(&r->console, "hibernated: the image cannot be dropped: powering off; noresume boots past it");
+		return result;
 	}
 	log_line(&r->log, LOG_LEVEL_NOTICE, "%s: image dropped: %s", r->place.device,
 		 mark_drop_phrase(drop_of(why->reason)));
 	console_say(&r->console, "hibernated: image dropped; hibernate-image extract can still read it");
+	return 0;
 }
 
 /* Returns when the boot shall go on. */
@@ -276,12 +279,11 @@ static void resume_image(struct resume *r)
 		}
 		/* A system that wrote these filesystems since has already taken the image's place. */
 		choice = f.reason == REASON_STALE ? CHOICE_BOOT : choice_ask(&r->config, &r->console, &f);
-		if (choice == CHOICE_BOOT)
-			break;
-		if (choice == CHOICE_POWEROFF)
+		if (choice == CHOICE_BOOT && drop_image(r, &f) >= 0)
+			return;
+		if (choice != CHOICE_RETRY)
 			sys_reboot(&r->sys, RB_POWER_OFF);
 	}
-	drop_image(r, &f);
 }
 
 /* With "auto" no device is expected, so there is none to wait for; unless somebody says how long. */

@@ -50,15 +50,13 @@ int sync_with_progress(const struct sysctx *s, struct console *console, struct k
 		struct pollfd ended = {.fd = pidfd, .events = POLLIN};
 		uint64_t left;
 
-		if (poll(&ended, 1, LOOK_EVERY_MSEC) > 0)
-			break;
+		poll(&ended, 1, LOOK_EVERY_MSEC);
+		if (waitpid(pid, NULL, WNOHANG) == pid)
+			return 0;
 		if (keys_aborted(keys))
 			return failure_set(f, REASON_ABORTED, ECANCELED, "hibernation", NULL, "aborted by %s", keys->by);
 		left = unwritten(s);
 		most = MAX(most, left);
 		console_progress(console, "writing out files", most - left, most, most - left);
 	}
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	return 0;
 }

@@ -123,6 +123,15 @@ void machine_mark(struct machine *m, struct mark *mark)
 	mark_decode(page, mark);
 }
 
+bool machine_has_header(struct machine *m, const struct mark *mark)
+{
+	static const char blank[PAGE_BYTES];
+	char page[PAGE_BYTES];
+
+	machine_read(m, mark->header_offset, page, sizeof(page));
+	return memcmp(page, blank, sizeof(page)) != 0;
+}
+
 static bool has_swap_signature(struct machine *m)
 {
 	char signature[10];
@@ -162,7 +171,7 @@ static void check_giving_back(struct machine *m, const char *what)
 	struct mark mark;
 
 	machine_mark(m, &mark);
-	if (m->hibernation && !has_swap_signature(m) && mark.kind == MARK_ARMED)
+	if (m->hibernation && mark.kind == MARK_ARMED && machine_has_header(m, &mark))
 		fake_kernel_violate(m->kernel, "%s under an armed mark", what);
 	if (m->resume && mark.kind == MARK_DROPPED && mark.state == MARK_STATE_IN_PROGRESS)
 		fake_kernel_violate(m->kernel, "%s with the image still in progress", what);

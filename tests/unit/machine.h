@@ -10,8 +10,8 @@
  * every ioctl and counted as violations of the fake kernel:
  *
  *   - no child of the session lives from before FREEZE, or at the thaw, or at the last close
- *   - the mark is armed when the machine leaves, and all signals are blocked; it is not when slots or image are given
- *     back, or at the thaw: not armed while saving, not in progress while resuming
+ *   - the mark is armed when the machine leaves, and all signals are blocked; when slots or image are given back, and at
+ *     the thaw, it is not armed (saving), or leads to no header, and is not in progress (resuming)
  *   - slots, image and freeze are undone by the session itself and not by the last close
  *   - the mark is in progress, with the swap signature in place, when the image is entered
  *   - nothing of the tree's settings has changed and no descriptor is open when a run returns
@@ -84,6 +84,8 @@ void machine_power_on(struct machine *m, unsigned int boot);
 
 /* What lies on the swap partition. */
 void machine_mark(struct machine *m, struct mark *mark);
+/* Whether there is anything where @mark says that the image's header page is. */
+bool machine_has_header(struct machine *m, const struct mark *mark);
 void machine_write(struct machine *m, uint64_t position, const void *data, size_t size);
 void machine_read(struct machine *m, uint64_t position, void *data, size_t size);
 

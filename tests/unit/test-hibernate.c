@@ -133,6 +133,33 @@ START_TEST(a_power_off_that_comes_back_undoes_everything)
 }
 END_TEST
 
+/*
+ * The mark was written, the machine did not leave, and the mark cannot be written any more. It stays armed, but what it
+ * points to is gone, so that it never leads to slots that swap uses again.
+ */
+START_TEST(a_mark_that_cannot_be_undone_leads_nowhere)
+{
+	struct mark mark;
+
+	machine.kernel->faults[0] = (struct fake_fault){SNAPSHOT_POWER_OFF, -EBUSY, 0, 1};
+	machine.write_error = -EIO;
+	machine.fault_skip = 1;
+	machine.fault_times = 1000;
+	check_end(machine_hibernate(&machine, SESSION_HIBERNATE), MACHINE_RUNS, "worn disk");
+	machine_mark(&machine, &mark);
+	ck_assert_int_eq(mark.kind, MARK_ARMED);
+	ck_assert(!machine_has_header(&machine, &mark));
+	ck_assert(!machine.kernel->frozen);
+
+	machine.write_error = 0;
+	machine_power_on(&machine, 2);
+	tree_write(&machine.tree, "/etc/hibernate.conf", "[Hibernate]\nThreads=1\nResumeFailure=boot\n");
+	check_end(machine_boot(&machine), MACHINE_RUNS, "next boot");
+	machine_mark(&machine, &mark);
+	ck_assert_int_eq(mark.drop, MARK_DROP_UNREADABLE);
+}
+END_TEST
+
 START_TEST(hybrid_wakes_up_without_a_mark)
 {
 	check_end(machine_hibernate(&machine, SESSION_HYBRID), MACHINE_RUNS, "hybrid");
@@ -732,6 +759,7 @@ int main(void)
 	tcase_add_test(cases, a_hibernation_ends_with_the_power_off_and_an_armed_mark);
 	tcase_add_test(cases, ways_to_leave);
 	tcase_add_test(cases, a_power_off_that_comes_back_undoes_everything);
+	tcase_add_test(cases, a_mark_that_cannot_be_undone_leads_nowhere);
 	tcase_add_test(cases, hybrid_wakes_up_without_a_mark);
 	tcase_add_test(cases, hybrid_that_cannot_sleep_fails);
 	tcase_add_loop_test(cases, a_failure_leaves_the_machine_as_it_was, 0, (int)ARRAY_LENGTH(failures));

@@ -567,16 +567,16 @@ static const struct {
 	uint32_t version, type;
 	size_t size;
 } violations[] = {
-	{"restore's message in a save", WORKER_SAVE, false, 1, WORKER_OPEN, 40},
-	{"worker's message", WORKER_SAVE, false, 1, WORKER_DONE, 40},
-	{"LOAD before OPEN", WORKER_RESTORE, false, 1, WORKER_LOAD, 40},
-	{"GRANT in a restore", WORKER_RESTORE, false, 1, WORKER_GRANT, 40},
-	{"unknown type", WORKER_SAVE, false, 1, 77, 40},
-	{"type 0", WORKER_SAVE, false, 1, 0, 40},
-	{"other version", WORKER_SAVE, false, 2, WORKER_GRANT, 40},
-	{"short message", WORKER_SAVE, false, 1, WORKER_GRANT, 39},
-	{"long message", WORKER_SAVE, false, 1, WORKER_GRANT, 41},
-	{"second GRANT at work", WORKER_SAVE, true, 1, WORKER_GRANT, 40},
+	{"restore's message in a save", WORKER_SAVE, false, WORKER_PROTOCOL_VERSION, WORKER_OPEN, 40},
+	{"worker's message", WORKER_SAVE, false, WORKER_PROTOCOL_VERSION, WORKER_DONE, 40},
+	{"LOAD before OPEN", WORKER_RESTORE, false, WORKER_PROTOCOL_VERSION, WORKER_LOAD, 40},
+	{"GRANT in a restore", WORKER_RESTORE, false, WORKER_PROTOCOL_VERSION, WORKER_GRANT, 40},
+	{"unknown type", WORKER_SAVE, false, WORKER_PROTOCOL_VERSION, 77, 40},
+	{"type 0", WORKER_SAVE, false, WORKER_PROTOCOL_VERSION, 0, 40},
+	{"other version", WORKER_SAVE, false, WORKER_PROTOCOL_VERSION + 1, WORKER_GRANT, 40},
+	{"short message", WORKER_SAVE, false, WORKER_PROTOCOL_VERSION, WORKER_GRANT, 39},
+	{"long message", WORKER_SAVE, false, WORKER_PROTOCOL_VERSION, WORKER_GRANT, 41},
+	{"second GRANT at work", WORKER_SAVE, true, WORKER_PROTOCOL_VERSION, WORKER_GRANT, 40},
 };
 
 START_TEST(a_wrong_message_ends_the_worker)
