@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Builds a small kernel for the tests and prints the path of its image as the last line.
-#   build.sh [--stock] [-jN] VERSION CONFIG
-# VERSION is 6.1, 6.12 or 7.2, CONFIG is x86_64, i386 or arm64. --stock leaves the companion series out.
+#   build.sh [--stock] [-jN] [--only FILE]... VERSION CONFIG
+# VERSION is 6.1, 6.12 or 7.2, CONFIG is x86_64, i386 or arm64. --stock leaves the companion series out. --only builds
+# nothing but objects such as kernel/kexec_core.o, with the warnings of W=1 as errors, to see whether they compile.
 # Debian's linux-source is fetched by apt, through "tests/vm/run --fetch-source". Trees and objects stay in the cache
 # (HIBERNATED_CACHE, else ~/.cache/hibernated-tests), so that a build which was interrupted goes on where it was, and a
 # change of the series rebuilds what depends on it. All variants share one ccache: their trees lie at equal depth, and
@@ -15,16 +16,18 @@ die() {
     exit "${2:-1}"
 }
 
-variant=series jobs=-j$(nproc) version='' config=''
-for word in "$@"; do
-    case $word in
+variant=series jobs=-j$(nproc) version='' config='' only=()
+while [ $# -gt 0 ]; do
+    case $1 in
         --stock) variant=stock ;;
-        -j*) jobs=$word ;;
-        -*) die "no option $word; there are --stock and -jN" 2 ;;
-        *) if [ -z "$version" ]; then version=$word; else config=$word; fi ;;
+        --only) shift && only+=("${1:?--only needs a file}") ;;
+        -j*) jobs=$1 ;;
+        -*) die "no option $1; there are --stock, --only FILE and -jN" 2 ;;
+        *) if [ -z "$version" ]; then version=$1; else config=$1; fi ;;
     esac
+    shift
 done
-[ -n "$config" ] || die "usage: build.sh [--stock] [-jN] VERSION CONFIG" 2
+[ -n "$config" ] || die "usage: build.sh [--stock] [-jN] [--only FILE]... VERSION CONFIG" 2
 [ -d "$here/hooks/$version" ] || die "no series for Linux $version" 2
 
 cross='' fragments="base machine $config"
@@ -104,6 +107,14 @@ if ! cmp -s "$objects/wanted.new" "$objects/wanted" || [ ! -e "$objects/.config"
     mv "$objects/wanted.new" "$objects/wanted"
     grep -E '^(CONFIG_|# CONFIG_)' "$objects/wanted" | grep -vxFf "$objects/.config" |
         sed "s/^/build.sh: Linux $version $config is without /" >&2 || true
+fi
+if [ "${#only[@]}" -gt 0 ]; then
+    build -s "$jobs" prepare >"$objects/only.log" 2>&1 || die "no headers, see $objects/only.log"
+    (cd "$objects" && rm -f "${only[@]}")
+    build -s "$jobs" W=1 KCFLAGS=-Werror "${only[@]}" >"$objects/only.log" 2>&1 ||
+        die "see $objects/only.log: $(grep -m 1 -i 'error' "$objects/only.log" || true)"
+    printf '%s\n' "${only[@]/#/$objects/}"
+    exit 0
 fi
 build -s "$jobs" "$target" >"$objects/build.log" 2>&1 ||
     die "the build failed, see $objects/build.log: $(grep -m 1 -i 'error' "$objects/build.log" || true)"

@@ -131,7 +131,8 @@ END_TEST
 START_TEST(random_adds_are_what_the_array_says)
 {
 	ram_seed(_i);
-	start(64);
+	/* As many pages as it takes: each of them becomes a table. */
+	start(tables_for(ENTRIES_MAX));
 	while (model_count < ENTRIES_MAX) {
 		add(random_entry());
 		if (PER_PAGE < 64 || !ram_random(64))

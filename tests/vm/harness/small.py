@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The small kernels of src/kernel, with and without the companion series, and their 32-bit guest."""
+import hashlib
+import os
+import subprocess
+
+from . import paths
+from .build import BuildError
+from .cpio import Archive
+from .qemu import Qemu
+
+BUILD = paths.SOURCE / "src" / "kernel" / "build.sh"
+GUEST = paths.SOURCE / "tests" / "vm" / "guest-i386" / "kexec.c"
+# It has no C library and runs on whatever the kernel runs on.
+GUEST_FLAGS = ["-m32", "-march=i686", "-mno-sse", "-std=gnu11", "-O2", "-ffreestanding", "-fno-builtin", "-nostdlib",
+               "-static", "-fno-pie", "-no-pie", "-fno-stack-protector", "-Wall", "-Wextra", "-Wshadow",
+               "-Wmissing-prototypes", "-Wstrict-prototypes", "-Wvla", "-Werror"]
+
+
+def kernel(series, config, stock=False):
+    """Path of a kernel's image; building it the first time takes many minutes."""
+    command = [str(BUILD), *(["--stock"] if stock else []), f"-j{os.cpu_count() or 1}", series, config]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise BuildError(f"{' '.join(command[1:])}: {done.stderr.strip()[-400:]}")
+    return done.stdout.splitlines()[-1]
+
+
+def guest():
+    """The 32-bit process 1, compiled if its source has changed."""
+    digest = hashlib.sha256(GUEST.read_bytes()).hexdigest()[:24]
+    target = paths.below_cache("agent") / f"i386-{digest}"
+    if not target.exists():
+        part = target.with_suffix(f".{os.getpid()}")
+        done = subprocess.run([os.environ.get("CC", "gcc"), *GUEST_FLAGS, "-o", str(part), str(GUEST)],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        if done.returncode:
+            raise BuildError(f"the 32-bit guest does not compile: {done.stdout[-2000:]}")
+        part.rename(target)
+    return target
+
+
+def boot_i386(bench, image, name, cmdline, memory=3072):
+    """Start a 32-bit machine whose initramfs has the guest, and the kernel once more to load."""
+    archive = Archive()
+    archive.node("dev/console", 5, 1)
+    archive.copy(guest(), "init")
+    archive.copy(image, "kernel")
+    initrd = bench.directory / f"{name}.cpio"
+    initrd.write_bytes(archive.bytes())
+    # The older of QEMU's two machines: with 3 GiB the newer one puts 1 GiB of them above what 32 bits reach.
+    return Qemu(bench.directory / f"{name}.log", [
+        "-machine", "pc", "-accel", "tcg", "-cpu", "max", "-m", str(memory),
+        "-kernel", str(image), "-initrd", str(initrd),
+        "-append", f"console=ttyS0 ignore_loglevel panic=-1 no_timer_check {cmdline}"])
