@@ -325,7 +325,9 @@ static int open_device(const struct sysctx *sys, const char *path, dev_t devno, 
 		return failure_set(f, REASON_AREA_UNSUITABLE, -r, path,
 				   "Boot without bdev_allow_write_mounted=0, or use a swap partition.",
 				   "the kernel does not let anyone write to this device");
-	if (r == -ESTALE || r == -ENODEV)
+	if (r == -ENODEV)
+		return failure_set(f, REASON_AREA_UNSUITABLE, ENODEV, path, "Connect it again.", "the device has gone");
+	if (r == -ESTALE)
 		return failure_set(f, REASON_AREA_UNSUITABLE, -r, path, NULL, "the device has become another one");
 	return failure_set(f, REASON_IO, -r, path, NULL, "the device cannot be opened");
 }

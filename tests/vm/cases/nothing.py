@@ -27,3 +27,11 @@ def no_image(bench):
     status, took = resume(ResumeDevice="auto", ResumeWait="4")
     expect(status == 0, f"auto with a ResumeWait=: status {status}")
     expect(4 <= took < 25, f"auto with a ResumeWait=: {took:.2f} s, not 4")
+    # Asked to stop while it waits for a device that is not there: at once, and it says so.
+    machine.put("/etc/hibernate.conf", ours.conf(ResumeDevice="/dev/vdz", ResumeWait="600"))
+    for signal in ("TERM", "INT"):
+        since, resuming = len(machine.qemu.console), machine.start("trap - INT; exec hibernated --resume")
+        ours.wait_said(machine, "waiting for /dev/vdz", since)
+        machine.sh(f"kill -{signal} $(pidof hibernated)")
+        status, text = resuming.result(60)
+        expect(ours.NAME_OF.get(status) == "aborted" and "/dev/vdz" in text, f"SIG{signal}: status {status}: {text}")

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Success on the kinds of machine there are; each with a damaged copy of its image that must not resume."""
-from harness import ours
+import uuid
+
+from harness import disks, ours
 from harness.cases import case
 from harness.machine import Proof, expect
 
+IDENT = uuid.UUID("7f3ad5e2-0c64-4f1b-9a55-3d1e8b1c2a90")
 
-def _partition(bench, device="/dev/vda1", bus="virtio", keys=None, damage=ours.flip_in_chunks, how="guest-shutdown",
+
+def _partition(bench, device="/dev/vda1", bus="virtio", spec=None, keys=None, damage=ours.flip_in_chunks, how="guest-shutdown",
                **hardware):
-    swap = bench.swap(bus=bus)
-    machine = bench.machine([swap], "shipped", files={ours.CONF: ours.conf(ResumeDevice=device, **(keys or {}))},
+    swap = bench.swap(bus=bus, ident=IDENT)
+    machine = bench.machine([swap], "shipped", files={ours.CONF: ours.conf(ResumeDevice=spec or device, **(keys or {}))},
                             **hardware).boot()
     ours.wait_for(machine, device)
     proof = ours.round_trip(machine, device, swap, damage=damage, how=how)
@@ -46,16 +50,16 @@ def no_compression(bench):
     _partition(bench, keys={"Compression": "none"})
 
 
-@case("swap-ahci", "swap partition on an AHCI disk, two CPUs")
+@case("swap-ahci", "swap partition on an AHCI disk, by UUID=, two CPUs")
 def swap_ahci(bench):
     """SCSI's disk driver below."""
-    _partition(bench, "/dev/sda1", "ahci", smp=2)
+    _partition(bench, "/dev/sda1", "ahci", f"UUID={IDENT}", smp=2)
 
 
-@case("swap-nvme", "swap partition on an NVMe disk, two CPUs")
+@case("swap-nvme", "swap partition on an NVMe disk, by PARTUUID=, two CPUs")
 def swap_nvme(bench):
     """Several hardware queues below."""
-    _partition(bench, "/dev/nvme0n1p1", "nvme", smp=2)
+    _partition(bench, "/dev/nvme0n1p1", "nvme", f"PARTUUID={disks.DISK_ID:08x}-01", smp=2)
 
 
 @case("mode-platform", "ShutdownMode=platform: ACPI S4")
@@ -80,7 +84,7 @@ def mode_reboot(bench):
     _partition(bench, keys={"ShutdownMode": "reboot"}, how="guest-reset")
 
 
-@case("auto-area", "ResumeDevice=auto chooses the swap area of highest priority; by UUID= to resume")
+@case("auto-area", "ResumeDevice=auto chooses the swap area of highest priority; by LABEL= to resume")
 def auto_area(bench):
     """Two areas; the image must lie on the one with the higher priority."""
     low, high = bench.swap(name="low"), bench.swap(name="high", partitioned=False, label="hib")

@@ -13,6 +13,7 @@ from . import paths
 MIB = 1 << 20
 PAGE = 4096
 SIGNATURE_AT = PAGE - 10
+DISK_ID = 0x68696265  # of a partitioned disk
 PART_START = MIB  # the only partition of a partitioned disk
 
 
@@ -75,7 +76,7 @@ def swap_header(size, label="", ident=None):
     return bytes(page)
 
 
-def partition_table(size, kind, disk_id=0x68696265):
+def partition_table(size, kind, disk_id=DISK_ID):
     """A DOS partition table with one partition from PART_START to the end."""
     sector = bytearray(512)
     struct.pack_into("<I", sector, 440, disk_id)
