@@ -124,7 +124,8 @@ def worker_killed(bench):
             ours.set_failpoints(machine, f"{step} kill:worker")
             ours.fails(machine, ("worker",))
             now = _after(machine, proof, f"worker killed at {step}")
-            at = re.findall(r"worker killed by a failpoint at (\d+) us", machine.sh("dmesg"))[-1]
+            _, at, since = re.split(r"worker killed by a failpoint at (\d+) us", machine.sh("dmesg"))[-3:]
+            expect("image memory" not in since, f"{step}: an image was made after the worker's death")
             late = int(now["gap-end"]) / 1000 - int(at) / 1e6
             words = f"{step}: user space ran {late:.2f} s after the kill, and had stood still for {_gap(now):.2f} s"
             bench.note(words)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """SIGTERM and SIGINT where only a failpoint or the kernel can send them, and while an image is resumed."""
+import time
+
 from harness import ours
 from harness.cases import case
 from harness.machine import Proof, expect
@@ -36,8 +38,9 @@ def frozen(bench):
     # SIGTERM to everything there is, by the one who still can: the kernel. Who asked is among them.
     ours.set_failpoints(machine, "write wait:8")
     since, asking = len(machine.qemu.console), machine.start(ours.LEAVE)
-    ours.wait_said(machine, "Image created", since)
-    machine.qemu.step(2.0)
+    ours.wait_said(machine, "Freezing user space processes completed", since)
+    end = time.monotonic() + 4
+    machine.pump(lambda: time.monotonic() > end, 20, "a moment")
     machine.qemu.sysrq("e")
     expect(asking.result(60)[0] != 0, "hibernatectl says that it went well")
     expect("Terminate All Tasks" in machine.qemu.console[since:], "the kernel did not take the request")
