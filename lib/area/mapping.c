@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 
 #define BATCH 128
+#define HEADER_REMEDY "Make it anew on a filesystem with blocks of 4096 bytes, or use a swap partition."
 
 static const struct {
 	const char *type;
@@ -93,10 +94,14 @@ static int add_run(struct walk *walk, uint64_t start, uint64_t length, struct fa
 	if (start + length < start)
 		return unsuitable(walk, EUCLEAN, f, "has extents beyond the end of any device");
 	if (!walk->first_known) {
-		if (start % PAGE_BYTES || length < PAGE_BYTES)
-			return failure_set(f, REASON_AREA_UNSUITABLE, EOPNOTSUPP, walk->name,
-					   "Use a filesystem with blocks of 4096 bytes, or a swap partition.",
-					   "the swap file does not begin on a page of the device");
+		if (start % PAGE_BYTES)
+			return failure_set(f, REASON_AREA_UNSUITABLE, EOPNOTSUPP, walk->name, HEADER_REMEDY,
+					   "the swap file does not begin on a page of the device, but %llu bytes into one, "
+					   "so that no resume offset can name the place of its header",
+					   (unsigned long long)(start % PAGE_BYTES));
+		if (length < PAGE_BYTES)
+			return failure_set(f, REASON_AREA_UNSUITABLE, EOPNOTSUPP, walk->name, HEADER_REMEDY,
+					   "the header page of the swap file does not lie in one piece on the device");
 		walk->first_known = true;
 		walk->first_page = start;
 	}

@@ -6,6 +6,12 @@
  * (holes, inline or compressed data, shared extents, more than one device) is refused here for the same reasons.
  * Whole pages of the device only: an extent that does not begin or end on a page loses the rest, as in the
  * kernel. Unwritten extents are as good as others.
+ *
+ * Kernel fact (iomap_swapfile_add_extent(), and generic_swapfile_activate() to the same effect): the first whole page of the
+ * device inside the file is what SET_SWAP_AREA and resume_offset= call the file's first page. But swapon reads the
+ * header where the file begins. With blocks smaller than a page these may be two places; the signature then lies at none that
+ * a page offset can name, the kernel's own hibernation does not find it, and such files are refused here. ext4 with blocks
+ * of 1 KiB counts from its second block, so that nearly all of its files are of this kind.
  */
 #pragma once
 

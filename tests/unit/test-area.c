@@ -462,7 +462,9 @@ START_TEST(file_with_ragged_pieces)
 	ck_assert_uint_eq(area.extents.items[0].start, 501 * PAGE_BYTES);
 	ck_assert_uint_eq(area.extents.items[0].length, 88 * PAGE_BYTES);
 	fs.extents[0].fe_physical += 1024;
-	expect_refused("auto", -EOPNOTSUPP, REASON_AREA_UNSUITABLE, "does not begin on a page");
+	expect_refused("auto", -EOPNOTSUPP, REASON_AREA_UNSUITABLE, "does not begin on a page of the device, but 1024 bytes into one");
+	fs.extents[0] = (struct fiemap_extent){.fe_physical = 1000 * PAGE_BYTES, .fe_length = 1024};
+	expect_refused("auto", -EOPNOTSUPP, REASON_AREA_UNSUITABLE, "does not lie in one piece");
 }
 END_TEST
 
