@@ -97,9 +97,14 @@ int block_by_devno(const struct sysctx *sys, dev_t devno, struct block *block)
 
 int block_by_path(const struct sysctx *sys, const char *path, struct block *block)
 {
+	unsigned int major_number, minor_number;
 	struct stat st;
-	int r = sys_stat(sys, path, &st);
+	int r, n = 0;
 
+	/* udev makes these links; where it does not run the numbers say as much. */
+	if (sscanf(path, "/dev/block/%u:%u%n", &major_number, &minor_number, &n) == 2 && n && !path[n])
+		return block_by_devno(sys, makedev(major_number, minor_number), block);
+	r = sys_stat(sys, path, &st);
 	if (r < 0)
 		return r;
 	if (S_ISBLK(st.st_mode))

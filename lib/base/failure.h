@@ -19,7 +19,7 @@ enum reason {
 	REASON_NONE,             /* no failure */
 	REASON_INTERNAL,         /* a bug, or a resource such as memory that ran out */
 	REASON_USAGE,            /* the command line makes no sense */
-	REASON_CONFIG,           /* hibernate.conf is wrong; names file and line */
+	REASON_CONFIG,           /* hibernate.conf or the kernel command line is wrong; names file and line */
 	REASON_PERMISSION,       /* the caller may not do this */
 	REASON_UNAVAILABLE,      /* this kernel does not let anyone hibernate now, and why */
 	REASON_BUSY,             /* another hibernation, or another user of /dev/snapshot */

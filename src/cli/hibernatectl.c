@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/fdio.h"
 #include "cli/client.h"
+#include "common/next-boot.h"
 #include "config/config.h"
 
 #include <errno.h>
@@ -15,6 +16,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define EXTENTS_MAX 65536
 
 static const char usage[] =
 	"Usage: hibernatectl COMMAND\n"
@@ -46,7 +49,12 @@ static void print_value(const struct client_value *value)
 {
 	size_t length = strlen(value->key);
 
-	if (value->string)
+	/* Lines of hibernate.conf, to be copied. */
+	if (strcmp(value->key, "ResumeDevice") == 0)
+		printf("%s=%s\n", value->key, value->string);
+	else if (strcmp(value->key, "ResumeOffset") == 0)
+		printf("%s=%" PRIu64 "\n", value->key, value->number);
+	else if (value->string)
 		printf("%s: %s\n", value->key, value->string);
 	else if (length > 4 && strcmp(value->key + length - 4, "USec") == 0)
 		printf("%.*s: %.3f s\n", (int)length - 4, value->key, (double)value->number / 1e6);
@@ -106,6 +114,24 @@ static int run_discard(const char *argument, struct failure *f)
 	return call_and_print("Discard", argument, f);
 }
 
+/* What leads the next boot to the area of now, as comments; nothing where that cannot be found out, such as without root. */
+static void print_next_boot(const struct config *config, const struct sysctx *sys)
+{
+	AUTO_FREE struct extent *extents = calloc(EXTENTS_MAX, sizeof(*extents));
+	char lines[160], text[1024];
+	struct next_boot next;
+	struct failure f = {0};
+	struct area area;
+
+	if (!extents || area_find(&area, sys, config->resume_device, extents, EXTENTS_MAX, &f) < 0)
+		return;
+	next_boot_check(&next, sys, config, &area, &f);
+	printf("# an image goes to %s; the next boot finds it by: %s\n", area.name,
+	       next_boot_format(&next, lines, sizeof(lines)));
+	if (failed(&f))
+		printf("# %s\n", failure_format(&f, text, sizeof(text)));
+}
+
 static int run_config(const char *argument, struct failure *f)
 {
 	struct sysctx host = sysctx_host();
@@ -115,7 +141,10 @@ static int run_config(const char *argument, struct failure *f)
 	(void)argument;
 	if (r < 0)
 		return r;
-	return config_print(&config, stdout);
+	r = config_print(&config, stdout);
+	if (r >= 0)
+		print_next_boot(&config, &host);
+	return r;
 }
 
 static const struct {

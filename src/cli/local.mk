@@ -19,9 +19,11 @@ hibernate_image_LDFLAGS = $(AM_LDFLAGS) -static-pie
 endif
 
 bin_PROGRAMS += hibernatectl
-hibernatectl_SOURCES = src/cli/hibernatectl.c src/cli/client.c src/cli/client.h
+hibernatectl_SOURCES = src/cli/hibernatectl.c src/cli/client.c src/cli/client.h \
+	src/common/next-boot.c src/common/next-boot.h
 hibernatectl_CFLAGS = $(AM_CFLAGS) $(LIBSYSTEMD_CFLAGS)
-hibernatectl_LDADD = libhibernate.a $(LIBSYSTEMD_LIBS) $(LIBLZ4_LIBS) $(LIBZSTD_LIBS)
+hibernatectl_LDADD = libhibernate.a $(LIBSYSTEMD_LIBS) $(LIBBLKID_LIBS) $(LIBLZ4_LIBS) $(LIBZSTD_LIBS) \
+	$(LIBXXHASH_LIBS)
 
 install-exec-hook:
 	cd $(DESTDIR)$(bindir) && $(LN_S) -f hibernatectl s2disk && $(LN_S) -f hibernatectl s2both

@@ -4,6 +4,7 @@ noinst_LIBRARIES += libdaemon.a
 libdaemon_a_CFLAGS = $(AM_CFLAGS) $(LIBSYSTEMD_CFLAGS)
 libdaemon_a_SOURCES = \
 	src/common/bus.h \
+	src/common/next-boot.c src/common/next-boot.h \
 	src/daemon/blockers.c src/daemon/blockers.h \
 	src/daemon/choice.c src/daemon/choice.h \
 	src/daemon/compat.c src/daemon/compat.h \

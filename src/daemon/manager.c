@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/fdio.h"
 #include "common/bus.h"
+#include "common/next-boot.h"
 #include "daemon/hibernate.h"
 
 #include <errno.h>
@@ -209,12 +210,24 @@ static int append_numbers(sd_bus_message *m, const struct area *area, const stru
 	return r;
 }
 
+static int append_next_boot(sd_bus_message *m, const struct next_boot *next)
+{
+	int r = append_string(m, "ResumeDevice", next->device);
+
+	if (r >= 0 && next->has_offset)
+		r = append_u64(m, "ResumeOffset", next->offset_pages);
+	if (r >= 0 && next->noresume)
+		r = append_string(m, "Warning", "this boot was told not to resume; with noresume again the image is dropped");
+	return r;
+}
+
 /* Area and estimate; fails as a hibernation would. */
 static int append_estimate(sd_bus_message *m, const void *data, struct failure *f)
 {
 	AUTO_FREE struct extent *extents = calloc(AREA_EXTENTS_MAX, sizeof(*extents));
 	struct sysctx host = sysctx_host();
 	struct config config;
+	struct next_boot next;
 	struct estimate e;
 	struct area area;
 	int r = extents ? config_load(&config, &host, f)
@@ -228,7 +241,11 @@ static int append_estimate(sd_bus_message *m, const void *data, struct failure *
 	if (r < 0)
 		return r;
 	r = estimate_check(&e, area.name, area_free_bytes(&area), f);
-	return r < 0 ? r : append_numbers(m, &area, &e);
+	if (r >= 0)
+		r = next_boot_check(&next, &host, &config, &area, f);
+	if (r >= 0)
+		r = append_numbers(m, &area, &e);
+	return r < 0 ? r : append_next_boot(m, &next);
 }
 
 static int method_estimate(sd_bus_message *call, void *data, sd_bus_error *error)

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/fdio.h"
+#include "common/next-boot.h"
 #include "daemon/blockers.h"
 #include "daemon/sync.h"
 #include "pipeline/pipeline.h"
@@ -83,6 +84,22 @@ static bool platform_wanted(struct hibernation *h)
 	return false;
 }
 
+/* The next boot must find the image; the lines that lead there go to the log, for whoever has to look for it. */
+static int check_next_boot(struct hibernation *h)
+{
+	struct next_boot next;
+	char lines[160];
+	int r = next_boot_check(&next, &h->sys, h->config, &h->area, h->failure);
+
+	if (r < 0)
+		return r;
+	log_line(&h->log, LOG_LEVEL_NOTICE, "the image goes to %s; the next boot finds it by %s", h->area.name,
+		 next_boot_format(&next, lines, sizeof(lines)));
+	if (next.noresume)
+		log_line(&h->log, LOG_LEVEL_WARNING, "this boot was told not to resume; the next one must not be, or the image is dropped");
+	return 0;
+}
+
 int step_decide(struct hibernation *h)
 {
 	struct extent *items;
@@ -106,6 +123,8 @@ int step_decide(struct hibernation *h)
 	}
 	if (r >= 0)
 		r = estimate_check(&h->estimate, h->area.name, area_free_bytes(&h->area), h->failure);
+	if (r >= 0)
+		r = check_next_boot(h);
 	if (r >= 0)
 		r = blockers_check(&h->sys, h->failure);
 	if (r < 0) {

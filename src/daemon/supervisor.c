@@ -52,7 +52,7 @@ static int find_user(struct supervisor *w, const char *user, struct failure *f)
 	entry = getpwnam(user);
 	if (!entry)
 		return failure_set(f, REASON_WORKER, errno ? errno : ENOENT, user,
-				   "Create it with systemd-sysusers, or reinstall the package.",
+				   "Create it with systemd-sysusers, or with useradd --system.",
 				   "the worker's user does not exist");
 	if (entry->pw_uid == 0)
 		return failure_set(f, REASON_WORKER, EPERM, user,

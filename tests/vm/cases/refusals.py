@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Everything that must be refused in words, with the right status, before or without doing anything."""
+import re
+
 from harness import disks, ours
 from harness.cases import case
 from harness.machine import Proof, expect
@@ -81,6 +83,28 @@ def area_bad(bench):
     refused("/dev/mapper/volatile", ("area-unsuitable",))
     refused("auto", ("no-area",))
     expect(machine.sh("cat /proc/sys/kernel/tainted").strip() == "0", "the kernel is tainted")
+
+
+@case("resume-elsewhere", "the command line sends the next boot to another device: refused before anything, with both names")
+def elsewhere(bench):
+    """What this boot was told is what the next will be told."""
+    machine, _ = _boot(bench, [bench.swap(64, "other")], cmdline="resume=/dev/vdb1")
+    machine.sh("swapon /dev/vda1")
+    for command in (ours.LEAVE, "hibernatectl estimate"):
+        text = ours.fails(machine, ("config",), command)
+        expect(all(word in text for word in ("/proc/cmdline", "/dev/vdb1", "/dev/vda1", "resume=UUID=")), f"{command}: {text}")
+    told = re.search(r"resume=UUID=[-0-9a-f]+", text)[0]
+    ours.check_left_clean(machine)
+    machine.kill()
+    machine.boot(cmdline=f"{told} noresume")
+    machine.sh("swapon /dev/vda1")
+    text = machine.sh("hibernatectl estimate")
+    expect("noresume" in text, f"no warning that this boot was told not to resume: {text}")
+    proof = Proof(machine)
+    leaving = ours.leave(machine)
+    machine.boot(cmdline=told)
+    ours.come_back(machine, leaving)
+    proof.check()
 
 
 @case("clone-refused", "the image's disk copied to another one: refused; the disk itself resumes")

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Swap files, and roots whose workers are frozen with everything else."""
+import re
+
 from harness import disks, ours
 from harness.cases import case
 from harness.machine import Proof, expect
@@ -42,6 +44,23 @@ def _make_swapfile(machine, kind, mib, pieces):
     return int(rows[0][3].rstrip(".:"))
 
 
+def _tell_the_place(machine, offset):
+    """Without the place, and with one that is not true, it is refused; follow what is said. Returns these lines."""
+    machine.put("/etc/hibernate.conf", ours.conf(ResumeDevice=SWAPFILE))
+    text = ours.fails(machine, ("config",))
+    said = re.search(r"(ResumeDevice)=(UUID=\S+) (ResumeOffset)=(\d+)", text)
+    expect(said and int(said[4]) == offset, f"the file is at {offset}, but: {text}")
+    lines = {said[1]: said[2], said[3]: said[4]}
+    machine.put("/etc/hibernate.conf", ours.conf(**{**lines, "ResumeOffset": offset + 1}))
+    text = ours.fails(machine, ("config",))
+    expect(str(offset) in text and str(offset + 1) in text and "hibernate.conf:3" in text, f"the stale offset: {text}")
+    machine.put("/etc/hibernate.conf", ours.conf(**lines))
+    for command in ("hibernatectl estimate", "hibernatectl config | grep ^#"):
+        text = machine.sh(command)
+        expect(all(f"{key}={value}" in text for key, value in lines.items()), f"{command}: {text}")
+    return lines
+
+
 def _check_root(machine, root, kind):
     """End all that holds files, unmount as far as a root can be, and look at the disk from outside."""
     machine.sh("killall -9 w-holder; killall hibernated; " + ours.until("mount -o remount,ro / 2> /dev/null", 5))
@@ -57,12 +76,15 @@ def _swapfile_on_root(bench, kind, pieces):
                             files={ours.CONF: ours.conf(ResumeDevice="/dev/vda")}).boot()
     _move_root(machine, kind)
     offset = _make_swapfile(machine, kind, 640, pieces)
-    machine.put("/etc/hibernate.conf", ours.conf(ResumeDevice=SWAPFILE))
+    lines = _tell_the_place(machine, offset)
     machine.sh("mkdir -p /data")
     proof = Proof(machine, directory="/data")
     machine.sh("sync; echo 3 > /proc/sys/vm/drop_caches")
     leaving = ours.leave(machine)
-    machine.cmdline = f"resume=/dev/vda resume_offset={offset}"
+    if kind == "xfs":
+        machine.cmdline = f"resume=/dev/vda resume_offset={offset}"
+    else:
+        machine.files[ours.CONF] = ours.conf(**lines)
     ours.twin(machine, proof, leaving, root, ours.remove_mark, None)
     machine.boot()
     ours.come_back(machine, leaving)
@@ -88,6 +110,25 @@ def swapfile_xfs(bench):
 def swapfile_btrfs(bench):
     """btrfs' own mapping, and its frozen workers."""
     _swapfile_on_root(bench, "btrfs", 8)
+
+
+@case("swapfile-1k-blocks", "ext4 with blocks of 1 KiB: a swap file that begins inside a page is refused, and why")
+def swapfile_1k(bench):
+    """The kernel swaps to it; but the header lies where no resume offset can point to."""
+    root = bench.fs("ext4", 400, options=["-b", "1024"])
+    machine = bench.machine([root], "shipped", modules=["ext4"], tools=["filefrag"], files={ours.CONF: ours.conf()}).boot()
+    machine.sh("mount /dev/vda /mnt && cd /mnt && fallocate -l 300M swap && mkswap swap && sync && swapon swap")
+    table = machine.sh("filefrag -e -v /mnt/swap").splitlines()
+    start = int(next(line for line in table if line.split()[:1] == ["0:"]).split()[3].rstrip(".:"))
+    expect(start % 4, f"the swap file begins at block {start}, on a page: this proves nothing")
+    for device in ("/mnt/swap", "auto"):
+        machine.put("/etc/hibernate.conf", ours.conf(ResumeDevice=device))
+        text = ours.fails(machine, ("area-unsuitable",))
+        expect(f"{start % 4 * 1024} bytes into one" in text and "blocks of 4096" in text, f"refused with other words: {text}")
+    machine.sh("swapoff /mnt/swap && umount /mnt")
+    machine.kill()
+    wrong = disks.fsck(root, "ext4")
+    expect(not wrong, f"fsck: {wrong}")
 
 
 def _root_and_partition(bench, kind):

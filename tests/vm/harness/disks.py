@@ -108,12 +108,12 @@ _FSCK = {
 }
 
 
-def fs_disk(path, size, kind, bus="virtio", serial="root"):
-    """A whole disk with an empty file system."""
+def fs_disk(path, size, kind, bus="virtio", serial="root", options=()):
+    """A whole disk with an empty file system; options are those of its mkfs."""
     disk = Disk(blank(path, size), bus, serial)
     command = list(_MKFS[kind])
     command[0] = paths.tool(command[0])
-    subprocess.run([*command, str(path)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    subprocess.run([*command, *options, str(path)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     return disk
 
 
