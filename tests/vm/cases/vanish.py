@@ -29,9 +29,9 @@ def vanishes(bench):
     machine.sh(f"swapon /dev/{names[0]}1")
     proof = Proof(machine, memory=24 << 20)
 
-    ours.set_failpoints(machine, "prepare wait:10")
+    ours.set_failpoints(machine, "prepare wait:15")
     leaving = machine.start(ours.LEAVE)
-    machine.sh("sleep 1")
+    machine.sh(ours.until("[ $(pidof hibernated | wc -w) -ge 2 ]") + "; sleep 3")
     machine.unplug(first)
     status, text = leaving.result(60)
     expect(ours.NAME_OF.get(status) in ("area-unsuitable", "io") and names[0] in text, f"status {status}: {text}")
