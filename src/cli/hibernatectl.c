@@ -217,7 +217,9 @@ int main(int argc, char **argv)
 	if (arguments > (commands[command].argument ? 1 : 0))
 		return usage_error("too many arguments, from: ", argv[argc - 1]);
 	if (commands[command].run(commands[command].argument ? argv[optind] : NULL, &f) < 0 && !failed(&f))
-		failure_set(&f, REASON_INTERNAL, EIO, "hibernatectl", NULL, "cannot write the output");
+		failure_set(&f, REASON_INTERNAL, EIO, "hibernatectl", NULL, "the command failed");
+	if (!failed(&f) && fflush(stdout) != 0)
+		failure_set(&f, REASON_IO, errno, "standard output", NULL, "cannot be written");
 	if (failed(&f))
 		fprintf(stderr, "hibernatectl: %s\n", failure_format(&f, text, sizeof(text)));
 	return reason_exit_status(f.reason);
