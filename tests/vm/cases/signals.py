@@ -36,7 +36,7 @@ def frozen(bench):
     # SIGTERM to everything there is, by the one who still can: the kernel. Who asked is among them.
     ours.set_failpoints(machine, "write wait:8")
     since, asking = len(machine.qemu.console), machine.start(ours.LEAVE)
-    ours.wait_said(machine, "PM: hibernation: Image created", since)
+    ours.wait_said(machine, "ACPI: PM: Waking up from system sleep state S4", since)
     machine.qemu.step(1.0)
     machine.qemu.sysrq("e")
     expect(asking.result(60)[0] != 0, "hibernatectl says that it went well")
