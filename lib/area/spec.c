@@ -7,8 +7,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define CANDIDATES_MAX 16
-
 /* The device that a line of /proc/swaps lives on, without its extents. */
 static int device_of(const struct sysctx *sys, const struct swap_entry *entry, dev_t *devno)
 {
@@ -123,8 +121,8 @@ int spec_find_by_path(const struct sysctx *sys, const struct swap_entry *entries
 int spec_find_by_tag(const struct sysctx *sys, const struct swap_entry *entries, int count, enum spec_kind kind,
 		     const char *spec, const char *value, const struct swap_entry **entry, struct failure *f)
 {
-	struct block blocks[CANDIDATES_MAX];
-	int n = tags_find(sys, kind, value, blocks, CANDIDATES_MAX);
+	struct block blocks[TAGS_FOUND_MAX];
+	int n = tags_find(sys, kind, value, blocks, TAGS_FOUND_MAX);
 
 	if (n < 0)
 		return failure_set(f, REASON_IO, -n, spec, NULL, "the block devices cannot be listed");

@@ -37,6 +37,9 @@ enum spec_kind spec_parse(const char *spec, const char **value);
 /* True if the device with @tags is the one that @kind and @value ask for (not for SPEC_AUTO and SPEC_PATH). */
 bool tags_match(const struct tags *tags, enum spec_kind kind, const char *value);
 
+/* Room for a search: more devices with one tag than that are no use to anybody. */
+#define TAGS_FOUND_MAX 16
+
 /*
  * All devices with this tag into @blocks (room for @max; more are left out). Count (0: none), or -errno.
  */

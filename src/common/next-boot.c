@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CANDIDATES_MAX 16
-
 static bool all_zero(const uint8_t uuid[16])
 {
 	for (size_t i = 0; i < 16; i++)
@@ -87,13 +85,13 @@ static int wrong(const struct told *told, enum config_key key, struct failure *f
 /* Whether the device that is told carries the area. */
 static bool is_device(const struct told *told, enum spec_kind kind, const char *value)
 {
-	struct block blocks[CANDIDATES_MAX];
+	struct block blocks[TAGS_FOUND_MAX];
 	int n;
 
 	if (kind == SPEC_PATH)
 		n = block_by_path(told->sys, value, blocks) == 0;
 	else
-		n = tags_find(told->sys, kind, value, blocks, CANDIDATES_MAX);
+		n = tags_find(told->sys, kind, value, blocks, TAGS_FOUND_MAX);
 	for (int i = 0; i < n; i++)
 		if (blocks[i].devno == told->area->devno)
 			return true;
