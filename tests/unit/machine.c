@@ -643,6 +643,20 @@ unsigned int machine_count(const struct machine *m, unsigned long request)
 	return m->state->calls[_IOC_NR(request)];
 }
 
+void machine_fault(struct machine *m, unsigned long request, int error, unsigned int skip, unsigned int times)
+{
+	m->kernel->faults[0] = (struct fake_fault){request, error, skip, times};
+}
+
+void machine_hear(int socket, enum worker_message_type type)
+{
+	struct worker_message message;
+	int fd = -1;
+
+	if (worker_receive(socket, &message, &fd, UINT64_MAX) < 0 || message.type != (uint32_t)type)
+		_exit(1);
+}
+
 void machine_check_undone(struct machine *m, const char *what)
 {
 	const struct fake_kernel *k = m->kernel;

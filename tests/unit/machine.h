@@ -92,6 +92,12 @@ void machine_read(struct machine *m, uint64_t position, void *data, size_t size)
 /* How often @request was made. */
 unsigned int machine_count(const struct machine *m, unsigned long request);
 
+/* The @skip+1st call of @request fails with @error (negative), @times times. */
+void machine_fault(struct machine *m, unsigned long request, int error, unsigned int skip, unsigned int times);
+
+/* In a stand-in for the worker: wait for a message of @type; anything else ends the process. */
+void machine_hear(int socket, enum worker_message_type type);
+
 /* Actions. */
 void machine_press_power(struct machine *m);
 void machine_swapoff(struct machine *m);

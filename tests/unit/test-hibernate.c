@@ -185,11 +185,6 @@ END_TEST
 
 /* ---- errors ------------------------------------------------------------- */
 
-static void fault(unsigned long request, int error, unsigned int skip, unsigned int times)
-{
-	machine.kernel->faults[0] = (struct fake_fault){request, error, skip, times};
-}
-
 static void before(unsigned long request, unsigned int skip, void (*action)(struct machine *m))
 {
 	machine.at = request;
@@ -262,18 +257,18 @@ static void tasks_refuse(struct machine *m)
 
 static void freeze_refused_twice(void)
 {
-	fault(SNAPSHOT_FREEZE, -EBUSY, 0, 2);
+	machine_fault(&machine, SNAPSHOT_FREEZE, -EBUSY, 0, 2);
 	before(SNAPSHOT_FREEZE, 0, tasks_refuse);
 }
 
 static void freeze_impossible(void)
 {
-	fault(SNAPSHOT_FREEZE, -EIO, 0, 2);
+	machine_fault(&machine, SNAPSHOT_FREEZE, -EIO, 0, 2);
 }
 
 static void freeze_refused_and_key(void)
 {
-	fault(SNAPSHOT_FREEZE, -EBUSY, 0, 1);
+	machine_fault(&machine, SNAPSHOT_FREEZE, -EBUSY, 0, 1);
 	before(SNAPSHOT_FREEZE, 0, machine_press_power);
 }
 
@@ -302,7 +297,7 @@ static void no_descriptor_for_the_worker(void)
 
 static void area_not_set(void)
 {
-	fault(SNAPSHOT_SET_SWAP_AREA, -ENODEV, 0, 1);
+	machine_fault(&machine, SNAPSHOT_SET_SWAP_AREA, -ENODEV, 0, 1);
 }
 
 static void area_gone_while_freezing(void)
@@ -338,14 +333,6 @@ static void say(int socket, enum worker_message_type type, uint64_t value)
 	worker_send(socket, type, (uint64_t[4]){value, 600}, -1);
 }
 
-static void hear(int socket)
-{
-	struct worker_message message;
-
-	if (worker_receive(socket, &message, NULL, UINT64_MAX) < 0)
-		_exit(1);
-}
-
 static void worker_is_of_another_version(struct machine *m, int socket, struct worker_job *job)
 {
 	(void)m;
@@ -361,27 +348,27 @@ static void another_version(void)
 
 static void size_not_taken(void)
 {
-	fault(SNAPSHOT_PREF_IMAGE_SIZE, -EIO, 0, 1);
+	machine_fault(&machine, SNAPSHOT_PREF_IMAGE_SIZE, -EIO, 0, 1);
 }
 
 static void platform_not_taken(void)
 {
-	fault(SNAPSHOT_PLATFORM_SUPPORT, -EIO, 1, 1); /* the first is the test of the capability at the open */
+	machine_fault(&machine, SNAPSHOT_PLATFORM_SUPPORT, -EIO, 1, 1); /* the first is the test of the capability at the open */
 }
 
 static void no_image(void)
 {
-	fault(SNAPSHOT_CREATE_IMAGE, -ENOMEM, 0, 1);
+	machine_fault(&machine, SNAPSHOT_CREATE_IMAGE, -ENOMEM, 0, 1);
 }
 
 static void no_image_size(void)
 {
-	fault(SNAPSHOT_GET_IMAGE_SIZE, -EIO, 0, 1);
+	machine_fault(&machine, SNAPSHOT_GET_IMAGE_SIZE, -EIO, 0, 1);
 }
 
 static void no_slot(void)
 {
-	fault(SNAPSHOT_ALLOC_SWAP_PAGE, -EIO, 20, 1);
+	machine_fault(&machine, SNAPSHOT_ALLOC_SWAP_PAGE, -EIO, 20, 1);
 }
 
 static void slot_outside(void)
@@ -407,7 +394,7 @@ static void worker_says_no(struct machine *m, int socket, struct worker_job *job
 {
 	(void)m;
 	say(socket, WORKER_READY, WORKER_PROTOCOL_VERSION);
-	hear(socket);
+	machine_hear(socket, WORKER_GRANT);
 	failure_set(&job->failure, REASON_IO, EREMOTEIO, "/dev/vda2", NULL, "the medium is gone");
 	say(socket, WORKER_FAILED, 0);
 	_exit(1);
@@ -423,7 +410,7 @@ static void worker_babbles(struct machine *m, int socket, struct worker_job *job
 {
 	(void)m;
 	say(socket, WORKER_READY, WORKER_PROTOCOL_VERSION);
-	hear(socket);
+	machine_hear(socket, WORKER_GRANT);
 	memset(&job->failure, 'x', sizeof(job->failure));
 	say(socket, WORKER_FAILED, 0);
 	_exit(1);
@@ -437,7 +424,7 @@ static void worker_fails_wildly(void)
 static void worker_dies_at_work(struct machine *m, int socket, struct worker_job *job)
 {
 	say(socket, WORKER_READY, WORKER_PROTOCOL_VERSION);
-	hear(socket);
+	machine_hear(socket, WORKER_GRANT);
 	say(socket, WORKER_PROGRESS, 10);
 	worker_dies(m, socket, job);
 }
@@ -452,7 +439,7 @@ static void worker_says_ready_again(struct machine *m, int socket, struct worker
 	(void)m;
 	(void)job;
 	say(socket, WORKER_READY, WORKER_PROTOCOL_VERSION);
-	hear(socket);
+	machine_hear(socket, WORKER_GRANT);
 	say(socket, WORKER_READY, WORKER_PROTOCOL_VERSION);
 	pause();
 }
@@ -465,7 +452,7 @@ static void protocol_broken(void)
 static void finish(int socket, struct worker_job *job, uint64_t pages, uint64_t header_offset)
 {
 	say(socket, WORKER_READY, WORKER_PROTOCOL_VERSION);
-	hear(socket);
+	machine_hear(socket, WORKER_GRANT);
 	job->result = (struct worker_result){.pages = pages, .header_offset = header_offset, .stored_bytes = 4096};
 	say(socket, WORKER_DONE, 0);
 	pause();
@@ -508,7 +495,7 @@ static void key_at_work(struct machine *m, int socket, struct worker_job *job)
 {
 	(void)job;
 	say(socket, WORKER_READY, WORKER_PROTOCOL_VERSION);
-	hear(socket);
+	machine_hear(socket, WORKER_GRANT);
 	say(socket, WORKER_PROGRESS, 10);
 	machine_press_power(m);
 	pause();
@@ -522,7 +509,7 @@ static void key_while_writing(void)
 static void key_at_the_end(struct machine *m, int socket, struct worker_job *job)
 {
 	say(socket, WORKER_READY, WORKER_PROTOCOL_VERSION);
-	hear(socket);
+	machine_hear(socket, WORKER_GRANT);
 	machine_press_power(m);
 	job->result = (struct worker_result){.pages = 600, .header_offset = 2 * PAGE_BYTES, .stored_bytes = 4096};
 	say(socket, WORKER_DONE, 0);
@@ -660,7 +647,7 @@ END_TEST
 /* Tasks that refuse are often just busy; the log need not be readable for that. A refusal that is over is no failure. */
 START_TEST(freezing_is_tried_twice)
 {
-	fault(SNAPSHOT_FREEZE, -EBUSY, 0, 1);
+	machine_fault(&machine, SNAPSHOT_FREEZE, -EBUSY, 0, 1);
 	check_end(machine_hibernate(&machine, SESSION_HYBRID), MACHINE_RUNS, "second try");
 	ck_assert_uint_eq(machine_count(&machine, SNAPSHOT_FREEZE), 2);
 	ck_assert_int_eq(machine.state->report.outcome, OUTCOME_WOKE);

@@ -83,11 +83,6 @@ static void check_entered(unsigned int tries)
 		ck_assert_uint_eq(machine.kernel->page_sums[i], fake_kernel_page_word(i));
 }
 
-static void fault(unsigned long request, int error, unsigned int skip, unsigned int times)
-{
-	machine.kernel->faults[0] = (struct fake_fault){request, error, skip, times};
-}
-
 /* ---- there and back ----------------------------------------------------- */
 
 START_TEST(a_machine_comes_back)
@@ -102,7 +97,7 @@ START_TEST(a_machine_comes_back)
 	/* And on the other side CREATE_IMAGE says 0. */
 	machine_power_on(&machine, 1);
 	machine.kernel->restored = true;
-	fault(SNAPSHOT_FREEZE, -EBUSY, 0, 1); /* what went wrong on the way there is no failure now */
+	machine_fault(&machine, SNAPSHOT_FREEZE, -EBUSY, 0, 1); /* what went wrong on the way there is no failure now */
 	ck_assert_int_eq(machine_hibernate(&machine, SESSION_HIBERNATE), MACHINE_RUNS);
 	machine_check_undone(&machine, "restored");
 	ck_assert_int_eq(report->outcome, OUTCOME_RESUMED);
@@ -165,23 +160,23 @@ END_TEST
 
 static void freeze_refused(void)
 {
-	fault(SNAPSHOT_FREEZE, -EBUSY, 0, 1);
+	machine_fault(&machine, SNAPSHOT_FREEZE, -EBUSY, 0, 1);
 }
 
 static void restore_refused(void)
 {
-	fault(SNAPSHOT_ATOMIC_RESTORE, -EIO, 0, 1);
+	machine_fault(&machine, SNAPSHOT_ATOMIC_RESTORE, -EIO, 0, 1);
 }
 
 static void platform_refused(void)
 {
-	fault(SNAPSHOT_PLATFORM_SUPPORT, -EIO, 1, 1);
+	machine_fault(&machine, SNAPSHOT_PLATFORM_SUPPORT, -EIO, 1, 1);
 }
 
 /* A page goes missing: the kernel says so, and eats a slot, so that this session can never be used again. */
 static void session_spoilt(void)
 {
-	fault(SNAPSHOT_ATOMIC_RESTORE, -ENODATA, 0, 1);
+	machine_fault(&machine, SNAPSHOT_ATOMIC_RESTORE, -ENODATA, 0, 1);
 	machine.kernel->strict_finish = true;
 }
 
@@ -199,21 +194,12 @@ static void worker_killed(void)
 	machine.worker_times = 1;
 }
 
-static void hear(int socket, enum worker_message_type type)
-{
-	struct worker_message message;
-	int fd = -1;
-
-	if (worker_receive(socket, &message, &fd, UINT64_MAX) < 0 || message.type != (uint32_t)type)
-		_exit(1);
-}
-
 /* Reads nothing, and says that the disk is gone. */
 static void worker_cannot_read(struct machine *m, int socket, struct worker_job *job)
 {
 	(void)m;
 	worker_send(socket, WORKER_READY, (uint64_t[4]){WORKER_PROTOCOL_VERSION}, -1);
-	hear(socket, WORKER_OPEN);
+	machine_hear(socket, WORKER_OPEN);
 	failure_set(&job->failure, REASON_IO, EIO, "/dev/vda2", NULL, "cannot read the header page");
 	worker_send(socket, WORKER_FAILED, NULL, -1);
 	_exit(1);
@@ -267,7 +253,7 @@ END_TEST
 
 static void restore_always_refused(void)
 {
-	fault(SNAPSHOT_ATOMIC_RESTORE, -EIO, 0, 1000);
+	machine_fault(&machine, SNAPSHOT_ATOMIC_RESTORE, -EIO, 0, 1000);
 }
 
 static void damage(uint64_t position)
@@ -325,7 +311,7 @@ static void worker_lies_about_meta(struct machine *m, int socket, struct worker_
 	struct mark mark;
 
 	worker_send(socket, WORKER_READY, (uint64_t[4]){WORKER_PROTOCOL_VERSION}, -1);
-	hear(socket, WORKER_OPEN);
+	machine_hear(socket, WORKER_OPEN);
 	machine_mark(m, &mark);
 	uname(&name);
 	memset(&job->meta, 'x', sizeof(job->meta));
@@ -346,7 +332,7 @@ static void worker_is_of_a_vax(struct machine *m, int socket, struct worker_job 
 	struct mark mark;
 
 	worker_send(socket, WORKER_READY, (uint64_t[4]){WORKER_PROTOCOL_VERSION}, -1);
-	hear(socket, WORKER_OPEN);
+	machine_hear(socket, WORKER_OPEN);
 	machine_mark(m, &mark);
 	job->meta = (struct image_meta){.kernel_release = "9.9.9", .architecture = "vax"};
 	memcpy(job->meta.id.bytes, mark.image_id, sizeof(mark.image_id));
@@ -471,7 +457,7 @@ static void press_then_wait(struct machine *m, int socket, struct worker_job *jo
 {
 	(void)job;
 	worker_send(socket, WORKER_READY, (uint64_t[4]){WORKER_PROTOCOL_VERSION}, -1);
-	hear(socket, WORKER_OPEN);
+	machine_hear(socket, WORKER_OPEN);
 	machine_press_power(m);
 	pause();
 }
