@@ -40,6 +40,10 @@ static const struct {
 	[REASON_NOT_SEALED] = {"not-sealed", 26},
 	[REASON_WRONG_SECRET] = {"wrong-secret", 27},
 	[REASON_CRYPTO] = {"crypto", 28},
+	[REASON_NO_KEYS] = {"no-keys", 29},
+	[REASON_KEY_FILE] = {"key-file", 30},
+	[REASON_KEYS_EXIST] = {"keys-exist", 31},
+	[REASON_WEAK_SECRET] = {"weak-secret", 32},
 };
 _Static_assert(ARRAY_LENGTH(reasons) == _REASON_MAX, "each reason has a row");
 

@@ -45,6 +45,10 @@ enum reason {
 	REASON_NOT_SEALED,       /* sealed images only, says the configuration, and this one is not */
 	REASON_WRONG_SECRET,     /* a passphrase or key that does not open it */
 	REASON_CRYPTO,           /* the cryptographic library lacks what is needed */
+	REASON_NO_KEYS,          /* there is no key set */
+	REASON_KEY_FILE,         /* a key file cannot be used: who may read or change it, damage, a pair that does not fit */
+	REASON_KEYS_EXIST,       /* there is a key set already, or already a key of that kind */
+	REASON_WEAK_SECRET,      /* a new passphrase that could be guessed */
 	_REASON_MAX,
 	_REASON_INVALID = -1,
 };

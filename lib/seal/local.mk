@@ -4,6 +4,7 @@ libhibernate_a_SOURCES += \
 	lib/seal/crypto.c lib/seal/crypto.h \
 	lib/seal/disk.h \
 	lib/seal/hkdf.c lib/seal/hkdf.h \
+	lib/seal/keyfile.c lib/seal/keyfile.h lib/seal/keyfile-disk.h \
 	lib/seal/keys.c lib/seal/keys.h \
 	lib/seal/slot.c lib/seal/slot.h \
 	lib/seal/stream.c lib/seal/stream.h \

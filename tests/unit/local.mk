@@ -51,6 +51,12 @@ test_keys_CFLAGS = $(UNIT_CFLAGS)
 test_keys_LDFLAGS = $(LINK_WATCHING)
 test_keys_LDADD = $(UNIT_LIBS) $(LIBGCRYPT_LIBS)
 
+check_PROGRAMS += test-keyfile
+test_keyfile_SOURCES = tests/unit/test-keyfile.c tests/unit/secrets.c tests/unit/secrets.h
+test_keyfile_CFLAGS = $(UNIT_CFLAGS)
+test_keyfile_LDFLAGS = $(LINK_WATCHING)
+test_keyfile_LDADD = $(UNIT_LIBS) $(LIBGCRYPT_LIBS)
+
 check_PROGRAMS += test-snapshot
 test_snapshot_SOURCES = tests/unit/test-snapshot.c tests/unit/allocator.c tests/unit/allocator.h \
 	tests/unit/fake-kernel.c tests/unit/fake-kernel.h tests/unit/tree.c tests/unit/tree.h

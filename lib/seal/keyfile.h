@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The key set of this machine, as it lies in a directory of root's (doc/image-format.md, "Key files").
+ *
+ * Two files: `public` has both public keys, the sealed private blob, a label and when it was made; `signing` has the
+ * Ed25519 seed. Both are for their owner only: the seed signs images, and against the blob one could try passphrases.
+ * What anybody else can read or change, what is reached by a symbolic link, and what does not fit together is refused,
+ * each with its own message.
+ */
+#pragma once
+
+#include "base/failure.h"
+#include "seal/disk.h"
+#include "seal/keyfile-disk.h"
+#include "seal/keys.h"
+
+#define KEY_DIRECTORY "/etc/hibernate/keys"
+
+/* In memory for secrets only. */
+struct key_material {
+	struct key_public public;
+	uint8_t signing_seed[CRYPTO_KEY_BYTES];
+	uint8_t blob[SEAL_BLOB_BYTES];
+	char label[KEY_FILE_LABEL_BYTES]; /* what the owner calls it; to be shown escaped */
+	uint64_t created_usec;            /* since 1970 */
+};
+
+/*
+ * Read the key set in @directory, after crypto_init(). What comes out fits together: the seed to the verifying key, both
+ * public keys to the id, the blob to the set. The blob is as key_blob_decode() accepts it, and not opened.
+ *
+ * REASON_NO_KEYS (-ENOENT) if there is none; REASON_KEY_FILE, if a file cannot be used: (-EPERM) because of its owner
+ * or mode, (-ELOOP) a link, (-EBADMSG) size, checksum or fit, (-ENOTSUP) another version, or as it cannot be read;
+ * REASON_CRYPTO.
+ */
+int key_file_load(const char *directory, struct key_material *material, struct failure *f);
+
+/*
+ * Write @material to @directory, which is made if need be (mode 0700), each file at once: written beside, flushed, renamed. The
+ * seed comes first, and is left alone if it is the same already. Between the two a crash leaves files that do not fit
+ * together, which key_file_load() refuses. REASON_KEY_FILE or REASON_CRYPTO.
+ */
+int key_file_store(const char *directory, const struct key_material *material, struct failure *f);
