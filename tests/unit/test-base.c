@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/cursor.h"
+#include "base/escape.h"
 #include "base/extent.h"
 #include "base/failure.h"
 
@@ -138,6 +139,63 @@ START_TEST(extents_refuse_overlap_and_bad_input)
 }
 END_TEST
 
+START_TEST(hostile_text_is_escaped)
+{
+	static const struct {
+		const char *text, *shown;
+	} rows[] = {
+		{"", ""},
+		{"my laptop", "my laptop"},
+		{"B\xc3\xbcro \xe2\x82\xac \xe6\x97\xa5\xf0\x9f\x94\x91", "B\xc3\xbcro \xe2\x82\xac \xe6\x97\xa5\xf0\x9f\x94\x91"},
+		{"a\"b\\x0a", "a\\x22b\\x5cx0a"},
+		{"a\nb\r\t\x01\x7f", "a\\x0ab\\x0d\\x09\\x01\\x7f"},
+		{"\x1b[2J\x1b]0;t\x07", "\\x1b[2J\\x1b]0;t\\x07"},
+		{"\xc2\x9b" "2J", "\\u{9b}2J"},                           /* CSI in one character */
+		{"\x9b" "2J", "\\x9b2J"},                                  /* and in one byte */
+		{"\xe2\x80\xae" "fdp.\xe2\x81\xa6", "\\u{202e}fdp.\\u{2066}"}, /* right to left */
+		{"\xe2\x80\x8b\xef\xbb\xbf\xc2\xad", "\\u{200b}\\u{feff}\\u{ad}"}, /* no width */
+		{"\xc2\xa0\xe3\x80\x80", "\\u{a0}\\u{3000}"},            /* blanks */
+		{"z\xcc\x80", "z\\u{300}"},                              /* drawn over another */
+		{"\xf3\xa0\x81\x81\xef\xbf\xbf\xf0\x9f\xbf\xbe", "\\u{e0041}\\u{ffff}\\u{1fffe}"},
+		{"\xc0\xaf\xe0\x80\xaf\xf0\x80\x80\xaf", "\\xc0\\xaf\\xe0\\x80\\xaf\\xf0\\x80\\x80\\xaf"}, /* overlong */
+		{"\xed\xa0\x80\xf4\x90\x80\x80\xff", "\\xed\\xa0\\x80\\xf4\\x90\\x80\\x80\\xff"}, /* surrogate, beyond */
+		{"\xc3", "\\xc3"},
+		{"\xe2\x82", "\\xe2\\x82"},
+		{"\xc3(", "\\xc3("},
+		{"\x80\xbf", "\\x80\\xbf"},
+	};
+	char buf[128];
+
+	for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+		ck_assert_ptr_eq(escape_text(rows[i].text, SIZE_MAX, buf, sizeof(buf)), buf);
+		ck_assert_str_eq(buf, rows[i].shown);
+	}
+}
+END_TEST
+
+START_TEST(escaped_text_keeps_to_its_bounds)
+{
+	char unended[4] = {'a', 'b', '\xc3', '\xbc'}, buf[16];
+
+	ck_assert_str_eq(escape_text(unended, 4, buf, sizeof(buf)), "ab\xc3\xbc");
+	ck_assert_str_eq(escape_text(unended, 3, buf, sizeof(buf)), "ab\\xc3"); /* the rest is not looked at */
+	ck_assert_str_eq(escape_text("a\0b", 3, buf, sizeof(buf)), "a");
+	ck_assert_str_eq(escape_text("a", 0, buf, sizeof(buf)), "");
+	ck_assert_str_eq(escape_text("123456789012345", SIZE_MAX, buf, sizeof(buf)), "123456789012345");
+	ck_assert_str_eq(escape_text("1234567890123456", SIZE_MAX, buf, sizeof(buf)), "123456789012...");
+	/* Not cut inside of what belongs together. */
+	ck_assert_str_eq(escape_text("1234567890\xe2\x82\xac" "456", SIZE_MAX, buf, sizeof(buf)), "1234567890...");
+	ck_assert_str_eq(escape_text("1234567890\n1234", SIZE_MAX, buf, sizeof(buf)), "1234567890...");
+	for (size_t size = 8; size <= sizeof(buf); size++) {
+		memset(buf, '!', sizeof(buf));
+		escape_text("\xf3\xa0\x81\x81\xf3\xa0\x81\x81", SIZE_MAX, buf, size);
+		ck_assert_uint_lt(strlen(buf), size);
+		for (size_t i = size; i < sizeof(buf); i++)
+			ck_assert_int_eq(buf[i], '!');
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("base");
@@ -153,6 +211,8 @@ int main(void)
 	tcase_add_test(cases, writer_round_trip);
 	tcase_add_test(cases, extents_sort_merge_and_locate);
 	tcase_add_test(cases, extents_refuse_overlap_and_bad_input);
+	tcase_add_test(cases, hostile_text_is_escaped);
+	tcase_add_test(cases, escaped_text_keeps_to_its_bounds);
 	srunner_run_all(runner, CK_NORMAL);
 	bad = srunner_ntests_failed(runner);
 	srunner_free(runner);
