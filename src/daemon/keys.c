@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "daemon/keys.h"
 
+#include "base/clock.h"
 #include "base/fdio.h"
 
 #include <errno.h>
@@ -132,18 +133,58 @@ static void read_device(struct keys *keys, int fd)
 	}
 }
 
-bool keys_aborted(struct keys *keys)
+static bool read_signals(struct keys *keys)
 {
 	struct signalfd_siginfo info;
+	bool any = false;
 
 	while (keys->signals >= 0 && read(keys->signals, &info, sizeof(info)) == sizeof(info)) {
 		char name[32];
 
 		snprintf(name, sizeof(name), "SIG%s", sigabbrev_np((int)info.ssi_signo));
 		abort_by(keys, name);
+		any = true;
 	}
+	return any;
+}
+
+static void read_pressed(struct keys *keys)
+{
 	read_console(keys);
 	for (size_t i = 0; i < keys->device_count; i++)
 		read_device(keys, keys->devices[i]);
+}
+
+bool keys_aborted(struct keys *keys)
+{
+	read_signals(keys);
+	read_pressed(keys);
 	return keys->aborted;
+}
+
+void keys_forget(struct keys *keys)
+{
+	bool aborted = keys->aborted;
+
+	read_pressed(keys);
+	keys->aborted = aborted;
+}
+
+int keys_wait(struct keys *keys, int fd, uint64_t deadline)
+{
+	struct pollfd ready[] = {{.fd = fd, .events = POLLIN}, {.fd = keys->signals, .events = POLLIN}};
+
+	for (;;) {
+		uint64_t now = clock_monotonic_usec(), left = deadline > now ? MIN(deadline - now, USEC_PER_SEC) : 0;
+		int n = poll(ready, ARRAY_LENGTH(ready), (int)div_up(left, USEC_PER_MSEC));
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0 && ready[1].revents && read_signals(keys))
+			return -ECANCELED;
+		if (n > 0 && ready[0].revents)
+			return 1;
+		if (!left)
+			return 0;
+	}
 }

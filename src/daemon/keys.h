@@ -39,3 +39,12 @@ void keys_deinit(struct keys *keys);
 
 /* True once an abort was asked for. Looks at everything, never blocks. */
 bool keys_aborted(struct keys *keys);
+
+/* What was pressed until now means nothing: it was the answer to a question. Signals stay. */
+void keys_forget(struct keys *keys);
+
+/*
+ * Wait until @fd (-1: none) can be read or has hung up, or until @deadline of clock_monotonic_usec(). Returns 1, 0 for the
+ * deadline, or -ECANCELED for one of the signals, which @keys->by then names.
+ */
+int keys_wait(struct keys *keys, int fd, uint64_t deadline);

@@ -232,6 +232,35 @@ START_TEST(signals_wait_to_be_looked_at)
 }
 END_TEST
 
+START_TEST(waiting_ends_with_a_signal)
+{
+	struct keys keys;
+	int ends[2];
+
+	ck_assert_int_eq(keys_init(&keys), 0);
+	ck_assert_int_eq(pipe2(ends, O_NONBLOCK), 0);
+	ck_assert_int_eq(keys_wait(&keys, ends[0], 0), 0);
+	ck_assert_int_eq(write(ends[1], "\x1b", 1), 1);
+	ck_assert_int_eq(keys_wait(&keys, ends[0], UINT64_MAX), 1);
+	kill(getpid(), SIGHUP);
+	ck_assert_int_eq(keys_wait(&keys, ends[0], UINT64_MAX), -ECANCELED);
+	ck_assert_str_eq(keys.by, "SIGHUP");
+
+	/* Forgotten is what was pressed, but no signal. */
+	keys.aborted = false;
+	keys.console = ends[0];
+	kill(getpid(), SIGTERM);
+	keys_forget(&keys);
+	ck_assert(!keys.aborted);
+	ck_assert(keys_aborted(&keys));
+	ck_assert_str_eq(keys.by, "SIGTERM");
+	keys.console = -1;
+	keys_deinit(&keys);
+	close(ends[0]);
+	close(ends[1]);
+}
+END_TEST
+
 START_TEST(lines_are_held_back_while_frozen)
 {
 	struct log *log = calloc(1, sizeof(*log));
@@ -288,6 +317,7 @@ int main(void)
 	tcase_add_test(cases, only_a_lone_escape_aborts);
 	tcase_add_test(cases, input_devices_abort);
 	tcase_add_test(cases, signals_wait_to_be_looked_at);
+	tcase_add_test(cases, waiting_ends_with_a_signal);
 	tcase_add_test(cases, lines_are_held_back_while_frozen);
 	tcase_add_test(cases, kinds_have_names);
 	srunner_run_all(runner, CK_NORMAL);
