@@ -25,7 +25,7 @@ static char read_key(int fd, uint64_t wait_usec)
 	return 0;
 }
 
-static enum choice by_policy(const struct config *config)
+enum choice choice_unanswered(const struct config *config)
 {
 	return config->resume_failure == RESUME_FAILURE_BOOT ? CHOICE_BOOT : CHOICE_POWEROFF;
 }
@@ -36,7 +36,7 @@ enum choice choice_ask(const struct config *config, struct console *console, con
 	struct termios before, raw;
 	bool changed = false;
 	char text[1024], key = 0;
-	enum choice choice = by_policy(config);
+	enum choice choice = choice_unanswered(config);
 
 	console->show = true;
 	console_say(console, "hibernated: cannot resume: %s", failure_format(f, text, sizeof(text)));

@@ -17,3 +17,6 @@ enum choice {
  * "ask" means power off: nobody boots past an image without saying so.
  */
 enum choice choice_ask(const struct config *config, struct console *console, const struct failure *f);
+
+/* What @config says when nobody answers: CHOICE_POWEROFF or CHOICE_BOOT. */
+enum choice choice_unanswered(const struct config *config);

@@ -5,6 +5,7 @@ libdaemon_a_CFLAGS = $(AM_CFLAGS) $(LIBSYSTEMD_CFLAGS)
 libdaemon_a_SOURCES = \
 	src/common/bus.h \
 	src/common/next-boot.c src/common/next-boot.h \
+	src/daemon/askpass.c src/daemon/askpass.h \
 	src/daemon/blockers.c src/daemon/blockers.h \
 	src/daemon/choice.c src/daemon/choice.h \
 	src/daemon/compat.c src/daemon/compat.h \
@@ -16,16 +17,19 @@ libdaemon_a_SOURCES = \
 	src/daemon/hibernate.c src/daemon/hibernate.h \
 	src/daemon/keys.c src/daemon/keys.h \
 	src/daemon/leave.c \
+	src/daemon/line.c src/daemon/line.h \
 	src/daemon/log.c src/daemon/log.h \
 	src/daemon/manager.c src/daemon/manager.h \
 	src/daemon/prepare.c \
+	src/daemon/prompt.c src/daemon/prompt.h \
 	src/daemon/refusers.c src/daemon/refusers.h \
 	src/daemon/resume.c src/daemon/resume.h \
 	src/daemon/service.c src/daemon/service.h \
 	src/daemon/session.c src/daemon/session.h \
 	src/daemon/settings.c src/daemon/settings.h \
 	src/daemon/supervisor.c src/daemon/supervisor.h \
-	src/daemon/sync.c src/daemon/sync.h
+	src/daemon/sync.c src/daemon/sync.h \
+	src/daemon/terminal.c src/daemon/terminal.h
 
 sbin_PROGRAMS += hibernated
 hibernated_SOURCES = src/daemon/main.c

@@ -104,6 +104,12 @@ check_PROGRAMS += test-daemon
 test_daemon_SOURCES = tests/unit/test-daemon.c tests/unit/tree.c tests/unit/tree.h
 test_daemon_CFLAGS = $(UNIT_CFLAGS)
 test_daemon_LDADD = libdaemon.a $(UNIT_LIBS) $(LIBSYSTEMD_LIBS)
+
+check_PROGRAMS += test-prompt
+test_prompt_SOURCES = tests/unit/test-prompt.c tests/unit/tree.c tests/unit/tree.h
+test_prompt_CFLAGS = $(UNIT_CFLAGS)
+test_prompt_LDADD = libdaemon.a $(UNIT_LIBS) $(LIBSYSTEMD_LIBS)
+
 check_PROGRAMS += test-next-boot
 test_next_boot_SOURCES = tests/unit/test-next-boot.c tests/unit/tree.c tests/unit/tree.h
 test_next_boot_CFLAGS = $(UNIT_CFLAGS)
