@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The sealed private blob: what resuming needs of a key set, under a key of its own, which is wrapped by a passphrase. Each
- * image carries a copy, so that an initramfs needs no key file.
+ * The sealed private blob: what resuming needs of a key set, under a key of its own, which is wrapped by a
+ * passphrase, a recovery key, or each of both. Each image carries a copy, so that an initramfs needs no key file.
  *
  * What it seals is bound to all bytes before, so no wrap can be taken out, added or changed without the blob's key.
  */
@@ -9,6 +9,7 @@
 
 #include "base/failure.h"
 #include "seal/keys.h"
+#include "seal/recovery.h"
 #include "seal/wrap.h"
 
 #define BLOB_SALT_BYTES 16
@@ -20,9 +21,18 @@ struct blob_passphrase {
 	struct wrapped_key key;
 };
 
+/* How a recovery key does. */
+struct blob_recovery {
+	uint8_t salt[BLOB_SALT_BYTES];
+	struct wrapped_key key;
+};
+
+/* The numbers are part of the format: BLOB_WRAP_PASSPHRASE, BLOB_WRAP_RECOVERY. At least one is there; the others' parts are zeros. */
 struct key_blob {
 	uint8_t key_set[KEY_SET_ID_BYTES];
+	uint32_t wraps;
 	struct blob_passphrase passphrase;
+	struct blob_recovery recovery;
 };
 
 /* What a blob is made with: random bytes, drawn for it. In memory for secrets. */
@@ -30,6 +40,7 @@ struct blob_random {
 	uint8_t key[CRYPTO_KEY_BYTES];
 	uint8_t nonce[CRYPTO_NONCE_BYTES];
 	uint8_t salt[BLOB_SALT_BYTES];
+	uint8_t recovery_salt[BLOB_SALT_BYTES];
 };
 
 /*
@@ -49,13 +60,34 @@ int key_blob_decode(const void *place, const char *name, struct key_blob *blob, 
 struct key_opened {
 	struct key_public public;
 	uint8_t recipient_secret[CRYPTO_KEY_BYTES];
+	uint8_t blob_key[CRYPTO_KEY_BYTES]; /* for key_blob_change() */
 };
 
 /*
  * Open it by a passphrase. @memory_kib: how much Argon2 may use here, which the blob's cost must not pass
- * (REASON_CRYPTO, -ENOMEM). KEY_WRONG_SECRET if the passphrase does not open it; whether it is wrong, or the blob another one,
- * cannot be told. REASON_UNAUTHENTIC (-EBADMSG) if the passphrase is right and the rest was changed. Else as
+ * (REASON_CRYPTO, -ENOMEM). KEY_WRONG_SECRET if the passphrase does not open it, or none does; whether it is wrong, or the blob
+ * another one, cannot be told. REASON_UNAUTHENTIC (-EBADMSG) if the passphrase is right and the rest was changed. Else as
  * key_blob_decode().
  */
 int key_blob_open(const void *place, struct bytes passphrase, uint64_t memory_kib, const char *name,
 		  struct key_opened *opened, struct failure *f);
+
+/* The same by a recovery key, whose RECOVERY_KEY_BYTES are at @recovery. Takes no time to speak of. */
+int key_blob_open_recovery(const void *place, const uint8_t *recovery, const char *name, struct key_opened *opened,
+			   struct failure *f);
+
+/* What is to be different. All zeros: nothing but the nonce. */
+struct blob_change {
+	uint32_t remove;         /* BLOB_WRAP_* that shall go; what is not there may be named */
+	struct bytes passphrase; /* not empty: a new one, in place of the one that may be there */
+	struct argon2_cost cost;
+	const uint8_t *recovery; /* not NULL: a new recovery key, the same */
+};
+
+/*
+ * Another blob of the same key set into @out, which may be @place: with the ways to open it that @change asks for, the others as they
+ * are. @opened: what came out of @place; the blob's key stays the same, so @random->key is not used. -EINVAL if nothing
+ * would open it any more, or @opened is of another blob; else as key_blob_make().
+ */
+int key_blob_change(const void *place, const struct key_opened *opened, const struct blob_change *change,
+		    const struct blob_random *random, void *out);

@@ -132,11 +132,36 @@ struct passphrase_transcript_disk {
 } SEAL_PACKED;
 _Static_assert(sizeof(struct passphrase_transcript_disk) == 48, "passphrase_transcript");
 
+/* The blob's key, wrapped by a recovery key. */
+#define WRAP_KIND_RECOVERY 1
+struct recovery_disk {
+	uint32_t kind;
+	uint8_t salt[16];
+	uint8_t commitment[32];
+	uint8_t wrapped[CRYPTO_KEY_BYTES];
+	uint8_t tag[CRYPTO_TAG_BYTES];
+	uint8_t reserved[12];
+} SEAL_PACKED;
+_Static_assert(offsetof(struct recovery_disk, salt) == 4, "salt");
+_Static_assert(offsetof(struct recovery_disk, commitment) == 20, "commitment");
+_Static_assert(offsetof(struct recovery_disk, wrapped) == 52, "wrapped");
+_Static_assert(offsetof(struct recovery_disk, tag) == 84, "tag");
+_Static_assert(offsetof(struct recovery_disk, reserved) == 100, "reserved");
+_Static_assert(sizeof(struct recovery_disk) == 112, "recovery");
+
+/* The transcript of a recovery key's wrapping key: the key set, and the wrap up to its salt. */
+struct recovery_transcript_disk {
+	uint8_t key_set[16];
+	uint8_t wrap[offsetof(struct recovery_disk, commitment)];
+} SEAL_PACKED;
+_Static_assert(sizeof(struct recovery_transcript_disk) == 36, "recovery_transcript");
+
 /* The sealed private blob. */
 #define BLOB_MAGIC           "hib-keys" /* 8 bytes, no NUL */
 #define BLOB_VERSION         1
 #define BLOB_WRAP_PASSPHRASE 1u
-#define BLOB_WRAPS_KNOWN     BLOB_WRAP_PASSPHRASE
+#define BLOB_WRAP_RECOVERY   2u
+#define BLOB_WRAPS_KNOWN     (BLOB_WRAP_PASSPHRASE | BLOB_WRAP_RECOVERY)
 struct blob_disk {
 	uint8_t magic[8];
 	uint32_t version;
@@ -145,7 +170,7 @@ struct blob_disk {
 	uint32_t wraps; /* which of the three places are used */
 	uint8_t nonce[CRYPTO_NONCE_BYTES];
 	struct passphrase_disk passphrase;
-	uint8_t recovery[112];                /* place for a recovery key */
+	struct recovery_disk recovery;
 	uint8_t tpm[320];                     /* place for a TPM */
 	uint8_t sealed[2 * CRYPTO_KEY_BYTES]; /* X25519 private key, Ed25519 verifying key */
 	uint8_t tag[CRYPTO_TAG_BYTES];

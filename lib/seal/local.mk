@@ -6,6 +6,8 @@ libhibernate_a_SOURCES += \
 	lib/seal/hkdf.c lib/seal/hkdf.h \
 	lib/seal/keyfile.c lib/seal/keyfile.h lib/seal/keyfile-disk.h \
 	lib/seal/keys.c lib/seal/keys.h \
+	lib/seal/recovery.c lib/seal/recovery.h \
 	lib/seal/slot.c lib/seal/slot.h \
 	lib/seal/stream.c lib/seal/stream.h \
+	lib/seal/unlock.c lib/seal/unlock.h \
 	lib/seal/wrap.c lib/seal/wrap.h

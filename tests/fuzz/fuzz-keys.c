@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What parses key slots and sealed private blobs, and what opens a blob.
+ * What parses key slots, sealed private blobs and recovery keys, and what opens a blob.
  *
  * The first byte of the input chooses. What a parser accepts must obey the limits that its callers rely on; a slot
- * must be written again as the same bytes; and of all blobs only the one of the corpus opens by its passphrase.
+ * must be written again as the same bytes; of all blobs only the one of the corpus opens by its passphrase; and a
+ * recovery key that is accepted is the same when it is written and read again.
  */
 #include "base/secret.h"
 #include "seal/blob.h"
@@ -45,7 +46,8 @@ static void fuzz_blob(const uint8_t *data, size_t size)
 	memcpy(place, data, MIN(size, sizeof(place)));
 	if (key_blob_decode(place, "fuzz", &blob, &f) < 0)
 		return;
-	require(argon2_cost_valid(&blob.passphrase.cost));
+	require(blob.wraps && !(blob.wraps & ~BLOB_WRAPS_KNOWN));
+	require(!(blob.wraps & BLOB_WRAP_PASSPHRASE) || argon2_cost_valid(&blob.passphrase.cost));
 }
 
 static void fuzz_open(const uint8_t *data, size_t size)
@@ -62,6 +64,22 @@ static void fuzz_open(const uint8_t *data, size_t size)
 		require(memcmp(opened->public.id, id, sizeof(id)) == 0);
 }
 
+static void fuzz_recovery(const uint8_t *data, size_t size)
+{
+	uint8_t key[RECOVERY_KEY_BYTES], again[RECOVERY_KEY_BYTES];
+	char text[RECOVERY_TEXT_BYTES];
+	unsigned int group = 0;
+	int r = recovery_key_parse((struct bytes){data, size}, key, &group);
+
+	require(r >= 0 && group <= RECOVERY_GROUPS);
+	if (r == RECOVERY_TYPO)
+		return;
+	recovery_key_format(key, text);
+	require(recovery_key_parse((struct bytes){text, strlen(text)}, again, NULL) == 0);
+	require(memcmp(key, again, sizeof(key)) == 0);
+	require(recovery_key_meant((struct bytes){data, size}));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (!size)
@@ -72,6 +90,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 'b':
 		fuzz_blob(data + 1, size - 1);
+		break;
+	case 'r':
+		fuzz_recovery(data + 1, size - 1);
 		break;
 	case 'o':
 		fuzz_open(data + 1, size - 1);

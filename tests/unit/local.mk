@@ -57,6 +57,12 @@ test_keyfile_CFLAGS = $(UNIT_CFLAGS)
 test_keyfile_LDFLAGS = $(LINK_WATCHING)
 test_keyfile_LDADD = $(UNIT_LIBS) $(LIBGCRYPT_LIBS)
 
+check_PROGRAMS += test-recovery
+test_recovery_SOURCES = tests/unit/test-recovery.c tests/unit/secrets.c tests/unit/secrets.h
+test_recovery_CFLAGS = $(UNIT_CFLAGS)
+test_recovery_LDFLAGS = $(LINK_WATCHING)
+test_recovery_LDADD = $(UNIT_LIBS) $(LIBGCRYPT_LIBS)
+
 check_PROGRAMS += test-snapshot
 test_snapshot_SOURCES = tests/unit/test-snapshot.c tests/unit/allocator.c tests/unit/allocator.h \
 	tests/unit/fake-kernel.c tests/unit/fake-kernel.h tests/unit/tree.c tests/unit/tree.h

@@ -200,6 +200,7 @@ static void make_blob(uint8_t place[SEAL_BLOB_BYTES])
 	fill(random->key, sizeof(random->key), 0x33);
 	fill(random->nonce, sizeof(random->nonce), 0xe0);
 	fill(random->salt, sizeof(random->salt), 0xd0);
+	fill(random->recovery_salt, sizeof(random->recovery_salt), 0xc0);
 	ck_assert_int_eq(key_blob_make(set, PASSPHRASE, &cheap, random, place), 0);
 	secret_free(random);
 }
@@ -271,6 +272,144 @@ START_TEST(every_byte_of_a_blob_counts)
 }
 END_TEST
 
+/* ---- the blob, and a recovery key ---- */
+
+/* @place opened by @passphrase, and changed. */
+static int change_blob(uint8_t place[SEAL_BLOB_BYTES], struct bytes passphrase, const struct blob_change *change)
+{
+	struct blob_random *random = secret_new(sizeof(*random));
+	struct key_opened *opened = secret_new(sizeof(*opened));
+	int r;
+
+	fill(random->nonce, sizeof(random->nonce), 0xf0);
+	fill(random->salt, sizeof(random->salt), 0xb0);
+	fill(random->recovery_salt, sizeof(random->recovery_salt), 0xc0);
+	r = open_blob(place, passphrase, opened);
+	ck_assert_int_eq(r, 0);
+	r = key_blob_change(place, opened, change, random, place);
+	secret_free(random);
+	secret_free(opened);
+	return r;
+}
+
+static void recovery_blob(uint8_t place[SEAL_BLOB_BYTES], uint32_t remove)
+{
+	uint8_t recovery[RECOVERY_KEY_BYTES];
+
+	fill(recovery, sizeof(recovery), 0x80);
+	make_blob(place);
+	ck_assert_int_eq(change_blob(place, PASSPHRASE, &(struct blob_change){.recovery = recovery, .remove = remove}), 0);
+}
+
+START_TEST(recovery_bytes_are_those_of_the_format)
+{
+	static const char part[] = "01000000c0c1c2c3c4c5c6c7c8c9cacbcccdcecf171917aae5740bab82837c03006fb120577fedde"
+				   "5bf2c5153c0aae3edafcceb57723788dfeda99b31cd913424dff85012fa8c6fdcdbe6338950995825711cb8b"
+				   "2798f5de181e17b99154a6e34ec50651000000000000000000000000";
+	uint8_t place[SEAL_BLOB_BYTES], before[SEAL_BLOB_BYTES];
+
+	make_blob(before);
+	recovery_blob(place, 0);
+	ck_assert_mem_eq(place, before, 32);
+	ck_assert_hex(place + 32, "03000000f0f1f2f3f4f5f6f7f8f9fafb");
+	ck_assert_mem_eq(place + 48, before + 48, 128);
+	ck_assert_hex(place + 176, part);
+	ck_assert_mem_eq(place + 288, before + 288, 320);
+	ck_assert_hex(place + 608, "93f79438451385da4afb0bc03ad566b02591c714b640ade8a0b0fd4392efe403b99a372ea40a558a"
+				   "b487f973d21c3b35f1536dd66f43881ff61e14e11fb4a882feaaf5eb2d6de1761e6f4cafa509f72f");
+	recovery_blob(place, BLOB_WRAP_PASSPHRASE);
+	ck_assert_hex(place + 32, "02000000f0f1f2f3f4f5f6f7f8f9fafb");
+	for (size_t i = 48; i < 176; i++)
+		ck_assert_uint_eq(place[i], 0);
+	ck_assert_hex(place + 176, part);
+	ck_assert_hex(place + 608, "34cd08195e2e8d41c1b663419da59cfab94728a8da817eb1aef5ef698a5c7395d74a12f0476989f8"
+				   "001428aabbb4a294a954ca260005b87c742dbb7023df29f1452b75b16249e441320322fa60921740");
+}
+END_TEST
+
+START_TEST(a_recovery_key_opens_its_blob)
+{
+	struct key_opened *opened = secret_new(sizeof(*opened));
+	uint8_t place[SEAL_BLOB_BYTES], recovery[RECOVERY_KEY_BYTES];
+
+	fill(recovery, sizeof(recovery), 0x80);
+	for (uint32_t remove = 0; remove <= BLOB_WRAP_PASSPHRASE; remove++) {
+		recovery_blob(place, remove);
+		memset(opened, 0, sizeof(*opened));
+		ck_assert_int_eq(key_blob_open_recovery(place, recovery, "test", opened, &failure), 0);
+		ck_assert_mem_eq(&opened->public, &set->public, sizeof(set->public));
+		ck_assert_mem_eq(opened->recipient_secret, set->recipient_secret, CRYPTO_KEY_BYTES);
+		for (size_t bit = 0; bit < 8 * sizeof(recovery); bit += 7) {
+			recovery[bit / 8] ^= (uint8_t)(1 << bit % 8);
+			ck_assert_int_eq(key_blob_open_recovery(place, recovery, "test", opened, &failure), KEY_WRONG_SECRET);
+			recovery[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		}
+		ck_assert_int_eq(open_blob(place, PASSPHRASE, opened), remove ? KEY_WRONG_SECRET : 0);
+	}
+	make_blob(place);
+	ck_assert_int_eq(key_blob_open_recovery(place, recovery, "test", opened, &failure), KEY_WRONG_SECRET);
+	ck_assert(!failed(&failure));
+	secret_free(opened);
+}
+END_TEST
+
+START_TEST(every_byte_counts_for_a_recovery_key)
+{
+	struct key_opened *opened = secret_new(sizeof(*opened));
+	uint8_t place[SEAL_BLOB_BYTES], recovery[RECOVERY_KEY_BYTES];
+
+	fill(recovery, sizeof(recovery), 0x80);
+	recovery_blob(place, 0);
+	for (size_t at = 0; at < sizeof(place); at++) {
+		int r;
+
+		place[at] ^= (uint8_t)(1 << at % 8);
+		r = key_blob_open_recovery(place, recovery, "test", opened, &failure);
+		ck_assert_msg(r == KEY_WRONG_SECRET || r < 0, "byte %zu: %d", at, r);
+		if ((at >= 64 && at < 160) || at >= 608)
+			expect(r, -EBADMSG, REASON_UNAUTHENTIC, "was changed");
+		if (at >= 276 && at < 608)
+			expect(r, -ENOTSUP, REASON_IMAGE_VERSION, "fields");
+		place[at] ^= (uint8_t)(1 << at % 8);
+	}
+	ck_assert_int_eq(key_blob_open_recovery(place, recovery, "test", opened, &failure), 0);
+	secret_free(opened);
+}
+END_TEST
+
+START_TEST(ways_to_open_a_blob_come_and_go)
+{
+	struct bytes another = {"battery staple", 14};
+	struct blob_change change = {.passphrase = another, .cost = {.memory_kib = 8, .passes = 1, .lanes = 1}};
+	struct key_opened *opened = secret_new(sizeof(*opened));
+	uint8_t place[SEAL_BLOB_BYTES], before[SEAL_BLOB_BYTES], recovery[RECOVERY_KEY_BYTES] = {1};
+	struct blob_random *random = secret_new(sizeof(*random));
+	struct key_blob blob;
+
+	recovery_blob(place, 0);
+	ck_assert_int_eq(change_blob(place, PASSPHRASE, &change), 0);
+	ck_assert_int_eq(open_blob(place, PASSPHRASE, opened), KEY_WRONG_SECRET);
+	ck_assert_int_eq(open_blob(place, another, opened), 0);
+	fill(recovery, sizeof(recovery), 0x80);
+	ck_assert_int_eq(key_blob_open_recovery(place, recovery, "test", opened, &failure), 0);
+	ck_assert_int_eq(change_blob(place, another, &(struct blob_change){.remove = BLOB_WRAP_RECOVERY}), 0);
+	ck_assert_int_eq(key_blob_open_recovery(place, recovery, "test", opened, &failure), KEY_WRONG_SECRET);
+	ck_assert_int_eq(key_blob_decode(place, "test", &blob, &failure), 0);
+	ck_assert_uint_eq(blob.wraps, BLOB_WRAP_PASSPHRASE);
+	/* The last way stays, and so does the blob when something is wrong. */
+	memcpy(before, place, sizeof(before));
+	ck_assert_int_eq(change_blob(place, another, &(struct blob_change){.remove = BLOB_WRAP_PASSPHRASE}), -EINVAL);
+	change.cost.lanes = 0;
+	ck_assert_int_eq(change_blob(place, another, &change), -EINVAL);
+	ck_assert_int_eq(open_blob(place, another, opened), 0);
+	opened->public.id[0] ^= 1;
+	ck_assert_int_eq(key_blob_change(place, opened, &(struct blob_change){0}, random, place), -EINVAL);
+	ck_assert_mem_eq(place, before, sizeof(before));
+	secret_free(random);
+	secret_free(opened);
+}
+END_TEST
+
 static void put32(uint8_t *place, size_t at, uint32_t value)
 {
 	value = htole32(value);
@@ -292,7 +431,10 @@ static const struct {
 	{32, 0x80000001, -ENOTSUP, REASON_IMAGE_VERSION, "ways to open it"},
 	{48, 2, -ENOTSUP, REASON_IMAGE_VERSION, "ways to open it"},
 	{160, 1, -ENOTSUP, REASON_IMAGE_VERSION, "fields"},
+	{32, 4, -ENOTSUP, REASON_IMAGE_VERSION, "ways to open it"},
+	{32, 2, -ENOTSUP, REASON_IMAGE_VERSION, "fields"},
 	{176, 1, -ENOTSUP, REASON_IMAGE_VERSION, "fields"},
+	{288, 1, -ENOTSUP, REASON_IMAGE_VERSION, "fields"},
 	{604, 0x01000000, -ENOTSUP, REASON_IMAGE_VERSION, "fields"},
 	{52, ARGON2_MEMORY_MAX_KIB + 1, -EBADMSG, REASON_IMAGE_DAMAGED, "4194305 KiB"},
 	{52, UINT32_MAX, -EBADMSG, REASON_IMAGE_DAMAGED, "4294967295 KiB"},
@@ -443,7 +585,7 @@ START_TEST(no_copy_of_a_key_stays_behind)
 	ck_assert_int_eq(key_slot_open(&slot, &image, &opened->public, opened->recipient_secret, drawn), 0);
 	ck_assert_uint_eq(secrets_copies(drawn, CRYPTO_KEY_BYTES), 2);
 	ck_assert_uint_eq(secrets_copies(passphrase, 40), 1);
-	ck_assert_uint_eq(secrets_copies(random->key, CRYPTO_KEY_BYTES), 1);
+	ck_assert_uint_eq(secrets_copies(random->key, CRYPTO_KEY_BYTES), 2);
 	ck_assert_uint_eq(secrets_copies(attacker->recipient_secret, CRYPTO_KEY_BYTES), 2);
 	ck_assert_uint_eq(secrets_copies(attacker->signing_seed, CRYPTO_KEY_BYTES), 1);
 	secret_free(opened);
@@ -471,6 +613,10 @@ int main(void)
 	tcase_add_test(cases, blob_bytes_are_those_of_the_format);
 	tcase_add_test(cases, a_passphrase_opens_its_blob);
 	tcase_add_test(cases, every_byte_of_a_blob_counts);
+	tcase_add_test(cases, recovery_bytes_are_those_of_the_format);
+	tcase_add_test(cases, a_recovery_key_opens_its_blob);
+	tcase_add_test(cases, every_byte_counts_for_a_recovery_key);
+	tcase_add_test(cases, ways_to_open_a_blob_come_and_go);
 	tcase_add_loop_test(cases, hostile_numbers_are_refused, 0, (int)ARRAY_LENGTH(hostile));
 	tcase_add_test(cases, without_memory_nothing_opens);
 	tcase_add_test(cases, a_blob_with_anothers_name_is_refused);
