@@ -6,17 +6,62 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* Whole words, or with their ':' the beginning of one. */
 static const char *const actions[] = {"kill", "hang", "term", "int", "error:", "kill:", "wait:"};
 
+static void try_open(void)
+{
+	open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void try_socket(void)
+{
+	socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
+static void try_execve(void)
+{
+	char *const none[] = {NULL};
+
+	execve("/no/such/program", none, none); /* one that is there would die of the same filter */
+}
+
+static void try_ptrace(void)
+{
+	ptrace(PTRACE_ATTACH, 1, NULL, NULL);
+}
+
+static const struct {
+	const char *name;
+	void (*call)(void);
+} tries[] = {
+	{"open", try_open},
+	{"socket", try_socket},
+	{"execve", try_execve},
+	{"ptrace", try_ptrace},
+};
+
+static bool known_try(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(tries); i++)
+		if (strcmp(name, tries[i].name) == 0)
+			return true;
+	return false;
+}
+
 static bool known_action(const char *action)
 {
+	if (strncmp(action, "try:", 4) == 0)
+		return known_try(action + 4);
 	for (size_t i = 0; i < ARRAY_LENGTH(actions); i++) {
 		size_t length = strlen(actions[i]);
 
@@ -75,6 +120,12 @@ static int act(const char *action)
 	if (strncmp(action, "wait:", 5) == 0) {
 		clock_sleep_usec((uint64_t)atoi(action + 5) * USEC_PER_SEC);
 		return 0;
+	}
+	if (strncmp(action, "try:", 4) == 0) {
+		for (size_t i = 0; i < ARRAY_LENGTH(tries); i++)
+			if (strcmp(action + 4, tries[i].name) == 0)
+				tries[i].call();
+		return -EPROTO;
 	}
 	if (strncmp(action, "kill:", 5) == 0)
 		return FAILPOINT_KILL_OTHER;

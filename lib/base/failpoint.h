@@ -10,6 +10,8 @@
  *   term, int     SIGTERM or SIGINT to the calling process, then on: while user space is frozen nobody else can send one
  *   wait:SECONDS  sleep, then on: gives whoever looks from outside the time to
  *   kill:parent   SIGKILL to the parent of the calling process, which goes on to the next line of the point
+ *   try:CALL      make a system call that a sandbox must not let through (open, socket, execve, ptrace); whoever survives it
+ *                 gets -EPROTO
  *   kill:NAME     the caller is asked to SIGKILL another process (it gets FAILPOINT_KILL_OTHER)
  * and SKIP is how many passes through the point go by first (0). Each fires once.
  */

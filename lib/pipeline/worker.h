@@ -20,7 +20,7 @@
 #include "base/failure.h"
 #include "image/image.h"
 
-#define WORKER_PROTOCOL_VERSION 2
+#define WORKER_PROTOCOL_VERSION 3
 
 /* Descriptors at fixed numbers in the worker; nothing else is open but 0, 1, 2 on /dev/null. */
 #define WORKER_FD_SOCKET 3
@@ -73,9 +73,8 @@ struct worker_job {
 	uint32_t codec;          /* enum codec_id */
 	int32_t level;           /* 0 = the codec's default */
 	uint32_t chunk_size;     /* bytes, multiple of PAGE_BYTES */
-	uint32_t sandbox;        /* seccomp on; only tests turn it off */
 	uint32_t unlocked;       /* memory is not locked; only tests, which may not lock much, set it */
-	uint32_t worker_uid;     /* what the worker must be; it checks. 0 only in tests: the worker then does not ask for empty capabilities */
+	uint32_t worker_uid;     /* what the worker must be; it checks, and 0 is refused */
 	char area_name[FAILURE_OBJECT_MAX]; /* the device, for messages */
 	uint64_t snapshot_pages; /* save: pages of the stream as the kernel announced them (after CREATE_IMAGE) */
 	uint64_t header_offset;  /* restore: device byte offset of the header page, from the mark */

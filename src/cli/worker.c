@@ -292,7 +292,7 @@ static void prepare(struct worker *w)
 		.capacity = job->index_capacity,
 	};
 	extent_list_init(&w->extents, (struct extent *)(void *)(w->memory + job->extents_at), job->extent_capacity);
-	if (job->sandbox && worker_sandbox(&f) < 0)
+	if (worker_sandbox(&f) < 0)
 		leave_failed(w, &f);
 	fail_at(w, "worker-ready");
 	send_or_leave(WORKER_READY, (uint64_t[4]){WORKER_PROTOCOL_VERSION});

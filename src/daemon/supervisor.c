@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
@@ -28,7 +29,14 @@
 
 void supervisor_init(struct supervisor *w)
 {
-	*w = (struct supervisor){.program = -1, .memory = -1, .socket = -1, .pidfd = -1};
+	*w = (struct supervisor){
+		.program = -1,
+		.memory = -1,
+		.socket = -1,
+		.pidfd = -1,
+		.user = WORKER_USER,
+		.program_path = SBINDIR "/hibernate-image",
+	};
 }
 
 void supervisor_deinit(struct supervisor *w)
@@ -44,18 +52,18 @@ void supervisor_deinit(struct supervisor *w)
 	w->program = fd_close(w->program);
 }
 
-static int find_user(struct supervisor *w, const char *user, struct failure *f)
+static int find_user(struct supervisor *w, struct failure *f)
 {
 	const struct passwd *entry;
 
 	errno = 0;
-	entry = getpwnam(user);
+	entry = getpwnam(w->user);
 	if (!entry)
-		return failure_set(f, REASON_WORKER, errno ? errno : ENOENT, user,
+		return failure_set(f, REASON_WORKER, errno ? errno : ENOENT, w->user,
 				   "Create it with systemd-sysusers, or with useradd --system.",
 				   "the worker's user does not exist");
-	if (entry->pw_uid == 0)
-		return failure_set(f, REASON_WORKER, EPERM, user,
+	if (entry->pw_uid == 0 || entry->pw_gid == 0)
+		return failure_set(f, REASON_WORKER, EPERM, w->user,
 				   "Give the worker a user of its own.", "the worker must not run as root");
 	w->uid = entry->pw_uid;
 	w->gid = entry->pw_gid;
@@ -137,7 +145,7 @@ static int reserve(struct supervisor *w, const struct worker_job *request, uint6
 	}
 	madvise(map, size, MADV_DONTFORK);
 	job.version = WORKER_PROTOCOL_VERSION;
-	job.sandbox = 1;
+	job.unlocked = 0;
 	job.worker_uid = w->uid;
 	w->memory = memfd;
 	w->memory_size = size;
@@ -152,9 +160,9 @@ int supervisor_prepare(struct supervisor *w, const struct worker_job *request, u
 	int r = 0;
 
 	if (!w->stand_in) {
-		r = find_user(w, WORKER_USER, f);
+		r = find_user(w, f);
 		if (r >= 0)
-			r = load_program(w, SBINDIR "/hibernate-image", f);
+			r = load_program(w, w->program_path, f);
 	}
 	return r < 0 ? r : reserve(w, request, ram, f);
 }
@@ -165,6 +173,16 @@ static int place_fd(int fd, int number)
 	return dup2(fd, number) < 0 ? -errno : 0;
 }
 
+/* Child: no capability can be had any more, whatever is executed. Ends at the first that this kernel does not know. */
+static void drop_bounding_set(void)
+{
+	int held;
+
+	for (int capability = 0; (held = prctl(PR_CAPBSET_READ, capability, 0, 0, 0)) >= 0; capability++)
+		if (held && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0)
+			_exit(119);
+}
+
 /* Child: become the worker. Only system calls that cannot allocate. */
 static _Noreturn void run_worker(const struct supervisor *w, int socket, int area, int snapshot, pid_t parent)
 {
@@ -172,6 +190,8 @@ static _Noreturn void run_worker(const struct supervisor *w, int socket, int are
 	char *const argv[] = {name, mode, NULL}, *const envp[] = {NULL};
 	const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY}, none = {0, 0};
 	const int sources[] = {socket, w->memory, area, snapshot, w->program};
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	const struct __user_cap_data_struct nothing[_LINUX_CAPABILITY_U32S_3] = {0};
 	int moved[ARRAY_LENGTH(sources)], null;
 	sigset_t empty;
 
@@ -203,8 +223,9 @@ static _Noreturn void run_worker(const struct supervisor *w, int socket, int are
 	signal(SIGHUP, SIG_IGN);
 	setrlimit(RLIMIT_MEMLOCK, &unlimited);
 	setrlimit(RLIMIT_CORE, &none);
+	drop_bounding_set();
 	if (setgroups(0, NULL) < 0 || setresgid(w->gid, w->gid, w->gid) < 0 ||
-	    setresuid(w->uid, w->uid, w->uid) < 0)
+	    setresuid(w->uid, w->uid, w->uid) < 0 || syscall(SYS_capset, &header, nothing) < 0)
 		_exit(125);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		_exit(126);

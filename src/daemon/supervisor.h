@@ -26,6 +26,8 @@ struct supervisor {
 	void *program_map;  /* keeps the binary's pages locked */
 	uint64_t memory_size;
 	struct worker_job *job; /* start of @memory, mapped and locked */
+	const char *user;         /* who the worker is; tests name others */
+	const char *program_path; /* what it runs */
 	/* Tests: what the forked child calls instead of becoming another user and executing the program. */
 	void (*stand_in)(void *data, int socket, int memory, int area, int snapshot);
 	void *stand_in_data;

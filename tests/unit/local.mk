@@ -133,11 +133,17 @@ test_fingerprint_CFLAGS = $(UNIT_CFLAGS)
 test_fingerprint_LDFLAGS = $(LINK_REFUSING)
 test_fingerprint_LDADD = $(UNIT_LIBS)
 
+# Runs ./hibernate-image --worker, too.
+check_PROGRAMS += test-supervisor
+test_supervisor_SOURCES = tests/unit/test-supervisor.c
+test_supervisor_CFLAGS = $(UNIT_CFLAGS)
+test_supervisor_LDADD = libdaemon.a $(UNIT_LIBS) $(LIBSYSTEMD_LIBS)
+
 # The state machines on a made-up machine, with the worker's own code in a child.
 MACHINE_SOURCES = tests/unit/machine.c tests/unit/machine.h tests/unit/fake-kernel.c tests/unit/fake-kernel.h \
 	tests/unit/tree.c tests/unit/tree.h \
 	src/cli/worker.c src/cli/worker.h src/cli/worker-sandbox.c src/cli/worker-sandbox.h
-LINK_MACHINE = $(AM_LDFLAGS) -Wl,--wrap=pwrite,--wrap=fdatasync,--wrap=readv,--wrap=writev
+LINK_MACHINE = $(AM_LDFLAGS) -Wl,--wrap=pread,--wrap=pwrite,--wrap=fdatasync,--wrap=readv,--wrap=writev
 
 check_PROGRAMS += test-hibernate
 test_hibernate_SOURCES = tests/unit/test-hibernate.c $(MACHINE_SOURCES)

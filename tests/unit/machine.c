@@ -11,6 +11,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/input.h>
 #include <linux/suspend_ioctls.h>
 #include <signal.h>
@@ -21,12 +22,14 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/sysmacros.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define SLOTS 4096
 #define DISK_BYTES ((SLOTS + 1) * (uint64_t)PAGE_BYTES)
+#define NOBODY 65534
 #define GONE_USEC (4 * USEC_PER_SEC)
 
 #define SETTINGS_PRINTK "4\t4\t1\t7"
@@ -40,12 +43,21 @@ static bool in_worker;
 
 ssize_t __real_pwrite(int fd, const void *data, size_t size, off_t position);
 ssize_t __wrap_pwrite(int fd, const void *data, size_t size, off_t position);
+ssize_t __real_pread(int fd, void *data, size_t size, off_t position);
+ssize_t __wrap_pread(int fd, void *data, size_t size, off_t position);
 int __real_fdatasync(int fd);
 int __wrap_fdatasync(int fd);
 ssize_t __real_readv(int fd, const struct iovec *iov, int count);
 ssize_t __wrap_readv(int fd, const struct iovec *iov, int count);
 ssize_t __real_writev(int fd, const struct iovec *iov, int count);
 ssize_t __wrap_writev(int fd, const struct iovec *iov, int count);
+
+/* What no worker may do, in the thread where the test wants it: the one that moves pages, or the main one. */
+static void overstep(bool moving)
+{
+	if (in_worker && here->overstep && here->overstep_moving == moving)
+		here->overstep();
+}
 
 static int disk_fault(int error)
 {
@@ -67,6 +79,7 @@ static bool is_first_page(off_t position)
 
 ssize_t __wrap_pwrite(int fd, const void *data, size_t size, off_t position)
 {
+	overstep(false);
 	if (is_first_page(position) && disk_fault(here ? here->write_error : 0) < 0)
 		return -1;
 	return __real_pwrite(fd, data, size, position);
@@ -79,12 +92,18 @@ int __wrap_fdatasync(int fd)
 	return __real_fdatasync(fd);
 }
 
-/* The worker reads and writes the device by the real calls; the fake kernel's descriptors are of /dev/null. */
+ssize_t __wrap_pread(int fd, void *data, size_t size, off_t position)
+{
+	overstep(false);
+	return __real_pread(fd, data, size, position);
+}
+
+/* The worker reads and writes the device by the real calls, and nothing else in this way. */
 static bool is_snapshot(int fd)
 {
-	struct stat st;
-
-	return in_worker && fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
+	if (in_worker && fd != WORKER_FD_AREA)
+		overstep(true);
+	return in_worker && fd != WORKER_FD_AREA;
 }
 
 static ssize_t as_libc(ssize_t n)
@@ -359,10 +378,54 @@ static void worker_process(void *data, int socket, int memory, int area, int sna
 		else
 			close(WORKER_FD_SOCKET + i);
 	close_range(WORKER_FD_SNAPSHOT + 1, ~0U, 0);
+	if (getuid() == 0 && (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) || setresuid(NOBODY, NOBODY, NOBODY)))
+		_exit(1);
 	job->worker_uid = getuid();
-	job->sandbox = 0;
 	job->unlocked = 1;
 	_exit(worker_main());
+}
+
+static void open_something(void)
+{
+	open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void make_a_socket(void)
+{
+	socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
+static void execute_something(void)
+{
+	char *const none[] = {NULL};
+
+	execve("/no/such/program", none, none); /* one that is there would die of the same filter */
+}
+
+static void trace_somebody(void)
+{
+	ptrace(PTRACE_ATTACH, 1, NULL, NULL);
+}
+
+const struct machine_overstep machine_oversteps[MACHINE_OVERSTEPS] = {
+	{"open, main thread", open_something, false},       {"open, pipeline", open_something, true},
+	{"socket, main thread", make_a_socket, false},      {"socket, pipeline", make_a_socket, true},
+	{"execve, main thread", execute_something, false},  {"execve, pipeline", execute_something, true},
+	{"ptrace, main thread", trace_somebody, false},     {"ptrace, pipeline", trace_somebody, true},
+};
+
+void machine_let_overstep(struct machine *m, const struct machine_overstep *what)
+{
+	m->overstep = what->call;
+	m->overstep_moving = what->moving;
+}
+
+bool machine_said(struct machine *m, const char *words)
+{
+	char log[PAGE_BYTES + 1] = "";
+
+	sys_read(&m->tree.sys, "/dev/kmsg", log, sizeof(log));
+	return strstr(log, words) != NULL;
 }
 
 /* ---- the tree ----------------------------------------------------------- */

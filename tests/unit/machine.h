@@ -58,6 +58,8 @@ struct machine {
 	/* In the worker's process, before its own code; may end it. @job is shared with the session. */
 	void (*worker)(struct machine *m, int socket, struct worker_job *job);
 	unsigned int worker_times;    /* how many workers do that; 0: all */
+	void (*overstep)(void);       /* a system call that the worker tries in the middle of its work... */
+	bool overstep_moving;         /* ...in the thread that moves pages, else in the main one */
 	int lock_error;               /* of mlockall(), negative errno */
 	int reboot_error;             /* of reboot(), negative errno; 1: comes back with success */
 	unsigned int reboot_returns;  /* the first so many reboots come back with success */
@@ -102,6 +104,18 @@ void machine_hear(int socket, enum worker_message_type type);
 void machine_press_power(struct machine *m);
 void machine_swapoff(struct machine *m);
 void machine_kill_session(struct machine *m);
+
+/* What a sandbox must not let through, from each kind of thread. */
+#define MACHINE_OVERSTEPS 8
+extern const struct machine_overstep {
+	const char *what;
+	void (*call)(void);
+	bool moving;
+} machine_oversteps[MACHINE_OVERSTEPS];
+void machine_let_overstep(struct machine *m, const struct machine_overstep *what);
+
+/* Whether the daemon has logged @words. */
+bool machine_said(struct machine *m, const char *words);
 
 /* Say in /proc/swaps that @used KiB are in use. */
 void machine_set_used(struct machine *m, unsigned int used);

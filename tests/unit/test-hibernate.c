@@ -6,6 +6,7 @@
 #include "machine.h"
 
 #include "base/fdio.h"
+#include "cli/worker-sandbox.h"
 
 #include <check.h>
 #include <errno.h>
@@ -593,6 +594,7 @@ static void heal(void)
 	machine.action = NULL;
 	machine.sync = NULL;
 	machine.worker = NULL;
+	machine.overstep = NULL;
 	machine.lock_error = machine.write_error = machine.flush_error = 0;
 }
 
@@ -615,6 +617,23 @@ START_TEST(a_failure_leaves_the_machine_as_it_was)
 	ck_assert_msg(refusals() == 0, "%s: it tried to leave", what);
 	if (failures[_i].lasting)
 		return;
+	heal();
+	check_end(machine_hibernate(&machine, SESSION_HIBERNATE), MACHINE_OFF, "again");
+}
+END_TEST
+
+/* The sandbox kills it, whatever it tries and from whichever thread; the machine does not notice. */
+START_TEST(a_worker_that_oversteps_is_killed)
+{
+	const struct failure *f = &machine.state->report.failure;
+	const char *what = machine_oversteps[_i].what;
+
+	machine_let_overstep(&machine, &machine_oversteps[_i]);
+	check_end(machine_hibernate(&machine, SESSION_HIBERNATE), MACHINE_RUNS, what);
+	machine_check_undone(&machine, what);
+	ck_assert_msg(f->reason == REASON_WORKER, "%s: %s, %s", what, reason_name(f->reason), f->text);
+	ck_assert_msg(strstr(f->text, "outside its sandbox"), "%s: %s", what, f->text);
+	ck_assert_msg(refusals() == 0, "%s: it tried to leave", what);
 	heal();
 	check_end(machine_hibernate(&machine, SESSION_HIBERNATE), MACHINE_OFF, "again");
 }
@@ -750,6 +769,8 @@ int main(void)
 	tcase_add_test(cases, hybrid_wakes_up_without_a_mark);
 	tcase_add_test(cases, hybrid_that_cannot_sleep_fails);
 	tcase_add_loop_test(cases, a_failure_leaves_the_machine_as_it_was, 0, (int)ARRAY_LENGTH(failures));
+	if (WORKER_SANDBOX)
+		tcase_add_loop_test(cases, a_worker_that_oversteps_is_killed, 0, MACHINE_OVERSTEPS);
 	tcase_add_test(cases, somebody_elses_image_is_left_alone);
 	tcase_add_test(cases, refusing_tasks_are_named);
 	tcase_add_test(cases, freezing_is_tried_twice);

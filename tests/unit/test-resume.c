@@ -6,6 +6,7 @@
 #include "machine.h"
 
 #include "area/fingerprint.h"
+#include "cli/worker-sandbox.h"
 
 #include <check.h>
 #include <errno.h>
@@ -382,6 +383,25 @@ START_TEST(a_fault_that_stays_powers_off_with_the_image_kept)
 }
 END_TEST
 
+START_TEST(a_worker_that_oversteps_is_killed_and_the_image_is_kept)
+{
+	const char *what = machine_oversteps[_i].what;
+
+	configure("ResumeFailure=poweroff");
+	machine_let_overstep(&machine, &machine_oversteps[_i]);
+	check_boot(MACHINE_OFF, what);
+	ck_assert_msg(machine_said(&machine, "outside its sandbox"), "%s: nothing of it is logged", what);
+	ck_assert_msg(machine.state->workers == 3, "%s: %u tries", what, machine.state->workers);
+	check_armed();
+	ck_assert(!machine.kernel->open);
+	ck_assert(!machine.kernel->frozen);
+	ck_assert(!machine.kernel->entered);
+	machine.overstep = NULL;
+	machine_power_on(&machine, 3);
+	check_boot(MACHINE_ENTERED, "without it");
+}
+END_TEST
+
 START_TEST(a_fault_that_stays_boots_with_the_image_dropped)
 {
 	configure("ResumeFailure=boot");
@@ -504,6 +524,8 @@ int main(void)
 	tcase_add_test(cases, noresume_looks_at_nothing);
 	tcase_add_loop_test(cases, a_fault_of_the_moment_is_tried_again, 0, (int)ARRAY_LENGTH(moments));
 	tcase_add_loop_test(cases, a_fault_that_stays_powers_off_with_the_image_kept, 0, (int)ARRAY_LENGTH(stays));
+	if (WORKER_SANDBOX)
+		tcase_add_loop_test(cases, a_worker_that_oversteps_is_killed_and_the_image_is_kept, 0, MACHINE_OVERSTEPS);
 	tcase_add_loop_test(cases, a_fault_that_stays_boots_with_the_image_dropped, 0, (int)ARRAY_LENGTH(stays));
 	tcase_add_test(cases, a_written_filesystem_drops_the_image_without_a_question);
 	tcase_add_loop_test(cases, the_user_is_asked, 0, (int)ARRAY_LENGTH(answers));

@@ -270,8 +270,20 @@ START_TEST(failpoints_signal_and_wait_and_go_on)
 }
 END_TEST
 
+/* Whom no sandbox kills, the point fails: a test that tries must not pass because nothing was tried. */
+START_TEST(failpoints_try_and_fail)
+{
+	struct failpoints set;
+
+	ck_assert_int_eq(failpoints_parse(&set, "write try:open\nwrite try:socket\nwrite try:execve\nwrite try:ptrace\n"), 0);
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(failpoint_hit(&set, "write"), -EPROTO);
+	ck_assert_int_eq(failpoint_hit(&set, "write"), 0);
+}
+END_TEST
+
 static const char *const bad_failpoints[] = {
-	"write\n", "write fail\n", "write errors:5\n",
+	"write\n", "write fail\n", "write errors:5\n", "write try\n", "write try:\n", "write try:close\n",
 	"a-name-of-more-characters-than-any-failpoint-in-the-source-has-and-some-more-so-that-the-line-is-too-long-to-be-right-in-any-way error:5\n",
 };
 
@@ -324,6 +336,7 @@ int main(void)
 	tcase_add_test(cases, failpoints_skip_then_fire_once);
 	tcase_add_test(cases, failpoints_kill_the_parent_and_go_on);
 	tcase_add_test(cases, failpoints_signal_and_wait_and_go_on);
+	tcase_add_test(cases, failpoints_try_and_fail);
 	tcase_add_loop_test(cases, failpoints_that_make_no_sense, 0, ARRAY_LENGTH(bad_failpoints));
 #else
 	tcase_add_test(cases, failpoints_are_nothing);

@@ -26,13 +26,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* AddressSanitizer asks for memory, which the sandbox kills for. */
-#ifdef __SANITIZE_ADDRESS__
-#define SANDBOX 0
-#else
-#define SANDBOX 1
-#endif
-
 #define RAM (32 * MIB)
 #define CHUNK 65536
 #define PROGRAM_MOST (5 * MIB) /* code, data and stacks */
@@ -132,7 +125,6 @@ static void daemon_init(struct daemon *d, enum worker_direction direction, enum 
 		.writers = 1,
 		.codec = codec,
 		.chunk_size = CHUNK,
-		.sandbox = SANDBOX,
 		.worker_uid = worker_uid(),
 		.area_name = "/dev/area",
 		.device_size = AREA_PAGES * PAGE_BYTES,
@@ -140,7 +132,7 @@ static void daemon_init(struct daemon *d, enum worker_direction direction, enum 
 
 	*d = (struct daemon){.socket = -1, .area = -1, .snapshot = -1, .uid = worker_uid()};
 	d->size = worker_layout(&job, RAM);
-	job.unlocked = !SANDBOX || !may_lock(d->size + PROGRAM_MOST);
+	job.unlocked = !WORKER_SANDBOX || !may_lock(d->size + PROGRAM_MOST);
 	d->memory = memory_file("job", d->size);
 	d->base = mmap(NULL, d->size, PROT_READ | PROT_WRITE, MAP_SHARED, d->memory, 0);
 	ck_assert_ptr_ne(d->base, MAP_FAILED);
@@ -638,6 +630,21 @@ START_TEST(another_user_is_refused)
 }
 END_TEST
 
+START_TEST(root_is_refused)
+{
+	struct daemon d;
+
+	start_save(&d, 10);
+	d.uid = d.job->worker_uid = 0;
+	start(&d);
+	ck_assert_int_eq(next_message(&d), WORKER_FAILED);
+	ck_assert_int_eq(d.job->failure.reason, REASON_WORKER);
+	ck_assert_ptr_nonnull(strstr(d.job->failure.text, "root"));
+	ck_assert_int_eq(reap(&d), 1);
+	daemon_deinit(&d);
+}
+END_TEST
+
 START_TEST(a_capable_worker_is_refused)
 {
 	struct daemon d;
@@ -677,7 +684,7 @@ START_TEST(a_ready_worker_is_locked_up_with_all_its_threads)
 	char path[64];
 	int tasks = 0;
 
-	if (!SANDBOX)
+	if (!WORKER_SANDBOX)
 		return;
 	start_save(&d, 10);
 	start(&d);
@@ -709,6 +716,8 @@ START_TEST(what_is_not_in_the_table_kills)
 	int status;
 	pid_t pid;
 
+	if (!WORKER_SANDBOX)
+		return;
 	pid = fork();
 	if (pid == 0) {
 		if (worker_sandbox(&f) < 0)
@@ -921,6 +930,7 @@ int main(void)
 	tcase_add_loop_test(cases, a_wrong_message_ends_the_worker, 0, ARRAY_LENGTH(violations));
 	tcase_add_test(cases, a_load_without_a_snapshot_ends_the_worker);
 	tcase_add_test(cases, another_user_is_refused);
+	tcase_add_test(cases, root_is_refused);
 	tcase_add_test(cases, a_capable_worker_is_refused);
 	tcase_add_test(cases, a_ready_worker_is_locked_up_with_all_its_threads);
 	tcase_add_test(cases, what_is_not_in_the_table_kills);
