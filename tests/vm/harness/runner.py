@@ -169,7 +169,6 @@ class Report:
             self.failed += verdict == "FAIL"
             print(f"{verdict} {name} {reason}".rstrip(), flush=True)
 
-
     def print_times(self):
         """Where the time went."""
         slowest = sorted(self.times.items(), key=lambda item: -item[1][0])[:SLOWEST]
@@ -214,8 +213,9 @@ def main():
     with concurrent.futures.ProcessPoolExecutor(
             max(1, options.jobs), mp_context=multiprocessing.get_context("fork"),
             max_tasks_per_child=None) as pool:
-        # The long ones first: one that comes last would leave the other processors idle.
-        chosen.sort(key=lambda item: -known[item[0]].limit)
+        # The default tier first, which says the most; within a tier the long ones: one that comes last would
+        # leave the other processors idle.
+        chosen.sort(key=lambda item: (item[1] not in known[item[0]].default, -known[item[0]].limit))
         running = {pool.submit(run_one, n, s, options.keep): title(n, s) for n, s in chosen}
         for done in concurrent.futures.as_completed(running):
             verdict, reason, *times = done.result()
