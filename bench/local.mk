@@ -3,7 +3,7 @@
 EXTRA_PROGRAMS = pipeline-drive bench/aead
 pipeline_drive_SOURCES = bench/pipeline-drive.c
 pipeline_drive_LDADD = libhibernate.a $(LIBBLKID_LIBS) $(LIBLZ4_LIBS) $(LIBZSTD_LIBS) $(LIBXXHASH_LIBS) \
-	$(LIBSECCOMP_LIBS) -lpthread
+	$(LIBSECCOMP_LIBS) $(LIBGCRYPT_LIBS) -lpthread
 
 bench_aead_SOURCES = bench/aead.c
 bench_aead_LDADD = libhibernate.a $(LIBGCRYPT_LIBS)

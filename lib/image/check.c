@@ -130,6 +130,9 @@ int image_check_header(const struct image_header *header, uint64_t header_offset
 {
 	if (memcmp(meta->id.bytes, header->id.bytes, sizeof(header->id.bytes)) != 0)
 		return broken(name, f, "header page and body are not of the same hibernation");
+	if (suite_seals(header->suite) &&
+	    strncmp(header->kernel_release, meta->kernel_release, sizeof(header->kernel_release)) != 0)
+		return broken(name, f, "header page and body name different kernels");
 	if (!map->count || map->items[0].start != header_offset)
 		return broken(name, f, "the header page was written for byte %llu of the device and is at %llu: it was moved",
 			      (ull)(map->count ? map->items[0].start : 0), (ull)header_offset);

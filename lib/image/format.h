@@ -4,7 +4,7 @@
  * this file change together.
  *
  * Whatever is reserved is written as zeros and must read as zeros; flags that are not known, another
- * version or another suite mean that a newer program wrote the image, and it is refused.
+ * version or a suite that is not known mean that a newer program wrote the image, and it is refused.
  */
 #pragma once
 
@@ -14,7 +14,6 @@
 
 #define IMAGE_MAGIC "hibernated-image" /* 16 bytes, no NUL */
 #define IMAGE_VERSION 1
-#define IMAGE_SUITE_NONE 0 /* unsealed: XXH3 checksums */
 #define IMAGE_BODY_MAX (1 * GIB)
 
 #define PACKED __attribute__((packed))
@@ -36,12 +35,13 @@ struct header_disk {
 	uint8_t id[IMAGE_ID_BYTES];
 	uint64_t body_size;                /* bytes, without padding */
 	uint8_t body_checksum[CHECKSUM_BYTES];
-	uint32_t slot_count;               /* key slots; 0 while unsealed */
-	uint8_t reserved[172];
+	uint32_t slot_count;               /* key slots: 0 unsealed, 1 sealed */
+	char kernel_release[IMAGE_RELEASE_MAX]; /* sealed: of the image kernel; else zeros */
+	uint8_t reserved[92];
 	struct extent_disk body_extents[IMAGE_BODY_EXTENTS];
-	uint8_t slots[4][512];             /* places for sealing: key slots, */
-	uint8_t sealed_blob[688];          /* the sealed private blob, */
-	uint8_t signature[64];             /* and the signature over the page before it */
+	uint8_t slots[SEAL_SLOT_COUNT][SEAL_SLOT_BYTES]; /* sealed: key slots, */
+	uint8_t sealed_blob[SEAL_BLOB_BYTES];            /* the sealed private blob, */
+	uint8_t signature[CRYPTO_SIGNATURE_BYTES];       /* and the signature over the page before it */
 	uint8_t checksum[CHECKSUM_BYTES];
 } PACKED;
 _Static_assert(sizeof(IMAGE_MAGIC) - 1 == 16, "magic");
@@ -55,7 +55,8 @@ _Static_assert(offsetof(struct header_disk, id) == 40, "id");
 _Static_assert(offsetof(struct header_disk, body_size) == 56, "body_size");
 _Static_assert(offsetof(struct header_disk, body_checksum) == 64, "body_checksum");
 _Static_assert(offsetof(struct header_disk, slot_count) == 80, "slot_count");
-_Static_assert(offsetof(struct header_disk, reserved) == 84, "reserved");
+_Static_assert(offsetof(struct header_disk, kernel_release) == 84, "kernel_release");
+_Static_assert(offsetof(struct header_disk, reserved) == 164, "reserved");
 _Static_assert(offsetof(struct header_disk, body_extents) == 256, "body_extents");
 _Static_assert(offsetof(struct header_disk, slots) == 1280, "slots");
 _Static_assert(offsetof(struct header_disk, sealed_blob) == 3328, "sealed_blob");

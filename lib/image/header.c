@@ -11,16 +11,32 @@ static struct checksum header_checksum(const struct header_disk *disk)
 	return checksum_of(disk, offsetof(struct header_disk, checksum));
 }
 
+static void close_page(struct header_disk *disk)
+{
+	struct checksum sum = header_checksum(disk);
+
+	memcpy(disk->checksum, sum.bytes, sizeof(disk->checksum));
+}
+
+static void encode_sealing(const struct image_header *header, struct header_disk *disk)
+{
+	disk->slot_count = htole32(1);
+	memcpy(disk->kernel_release, header->kernel_release,
+	       strnlen(header->kernel_release, sizeof(disk->kernel_release) - 1));
+	memcpy(disk->slots[0], header->slot, sizeof(disk->slots[0]));
+	memcpy(disk->sealed_blob, header->blob, sizeof(disk->sealed_blob));
+	memcpy(disk->signature, header->signature, sizeof(disk->signature));
+}
+
 void image_header_encode(const struct image_header *header, void *page)
 {
 	struct header_disk *disk = page;
-	struct checksum sum;
 
 	memset(disk, 0, sizeof(*disk));
 	memcpy(disk->magic, IMAGE_MAGIC, sizeof(disk->magic));
 	disk->version = htole32(IMAGE_VERSION);
 	disk->header_size = htole32(PAGE_BYTES);
-	disk->suite = htole32(IMAGE_SUITE_NONE);
+	disk->suite = htole32((uint32_t)header->suite);
 	disk->body_extent_count = htole32((uint32_t)header->body_extent_count);
 	memcpy(disk->id, header->id.bytes, sizeof(disk->id));
 	disk->body_size = htole64(header->body_size);
@@ -29,8 +45,35 @@ void image_header_encode(const struct image_header *header, void *page)
 		disk->body_extents[i].start = htole64(header->body_extents[i].start);
 		disk->body_extents[i].length = htole64(header->body_extents[i].length);
 	}
-	sum = header_checksum(disk);
-	memcpy(disk->checksum, sum.bytes, sizeof(disk->checksum));
+	if (suite_seals(header->suite))
+		encode_sealing(header, disk);
+	close_page(disk);
+}
+
+void image_header_sign(void *page, const uint8_t signature[CRYPTO_SIGNATURE_BYTES])
+{
+	struct header_disk *disk = page;
+
+	memcpy(disk->signature, signature, sizeof(disk->signature));
+	close_page(disk);
+}
+
+/* Whether the places of sealing hold what the suite says, and nothing is anywhere else. */
+static bool places_known(const struct header_disk *disk)
+{
+	bool sealed = suite_seals((enum seal_suite)le32toh(disk->suite));
+	const char *end = memchr(disk->kernel_release, '\0', sizeof(disk->kernel_release));
+	size_t used = sealed ? 1 : 0;
+
+	if (le32toh(disk->header_size) != PAGE_BYTES || !image_zeros(disk->reserved, sizeof(disk->reserved)) ||
+	    le32toh(disk->slot_count) != used ||
+	    !image_zeros(disk->slots[used], (SEAL_SLOT_COUNT - used) * sizeof(disk->slots[0])))
+		return false;
+	if (sealed)
+		return end && image_zeros(end, (size_t)(disk->kernel_release + sizeof(disk->kernel_release) - end));
+	return image_zeros(disk->kernel_release, sizeof(disk->kernel_release)) &&
+	       image_zeros(disk->sealed_blob, sizeof(disk->sealed_blob)) &&
+	       image_zeros(disk->signature, sizeof(disk->signature));
 }
 
 /* Version and the rest that a newer program may have changed; only after the checksum has been verified. */
@@ -46,12 +89,10 @@ static int check_version(const struct header_disk *disk, const char *name, struc
 		return failure_set(f, REASON_IMAGE_VERSION, ENOTSUP, name, remedy,
 				   "the image has flags 0x%llx, which are unknown here",
 				   (unsigned long long)le64toh(disk->flags));
-	if (le32toh(disk->suite) != IMAGE_SUITE_NONE || disk->slot_count)
+	if (le32toh(disk->suite) >= _SUITE_MAX)
 		return failure_set(f, REASON_IMAGE_VERSION, ENOTSUP, name, remedy,
 				   "the image is sealed with suite %u, which is unknown here", le32toh(disk->suite));
-	if (le32toh(disk->header_size) != PAGE_BYTES || !image_zeros(disk->reserved, sizeof(disk->reserved)) ||
-	    !image_zeros(disk->slots, sizeof(disk->slots)) || !image_zeros(disk->sealed_blob, sizeof(disk->sealed_blob)) ||
-	    !image_zeros(disk->signature, sizeof(disk->signature)))
+	if (!places_known(disk))
 		return failure_set(f, REASON_IMAGE_VERSION, ENOTSUP, name, remedy,
 				   "the image's header page has fields that are unknown here");
 	return 0;
@@ -108,6 +149,11 @@ int image_header_decode(const void *page, const char *name, uint64_t device_size
 		return r;
 	memcpy(decoded.id.bytes, disk->id, sizeof(disk->id));
 	memcpy(decoded.body_checksum.bytes, disk->body_checksum, sizeof(disk->body_checksum));
+	decoded.suite = (enum seal_suite)le32toh(disk->suite);
+	memcpy(decoded.kernel_release, disk->kernel_release, sizeof(disk->kernel_release));
+	memcpy(decoded.slot, disk->slots[0], sizeof(disk->slots[0]));
+	memcpy(decoded.blob, disk->sealed_blob, sizeof(disk->sealed_blob));
+	memcpy(decoded.signature, disk->signature, sizeof(disk->signature));
 	*header = decoded;
 	return 0;
 }

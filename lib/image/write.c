@@ -144,9 +144,34 @@ static int write_extents(int fd, const uint8_t *body, const struct extent_list *
 	return 0;
 }
 
+/* Checksum of the body; or seal it where it lies, and note in @header what is known of the sealing. */
+static int protect(const struct image_seal *seal, const struct image_meta *meta, void *body, const char *name,
+		   struct image_header *header, struct failure *f)
+{
+	struct seal_chunk whole = {
+		.last = true,
+		.stored = (uint32_t)header->body_size,
+		.size = (uint32_t)header->body_size,
+	};
+	int r;
+
+	if (!seal) {
+		header->body_checksum = checksum_of(body, header->body_size);
+		return 0;
+	}
+	header->suite = seal->suite;
+	memcpy(header->kernel_release, meta->kernel_release, sizeof(header->kernel_release));
+	memcpy(header->slot, seal->slot, sizeof(header->slot));
+	memcpy(header->blob, seal->blob, sizeof(header->blob));
+	r = seal_chunk_seal(seal->body, &whole, body, body, header->body_checksum.bytes);
+	if (r < 0)
+		return failure_set(f, REASON_CRYPTO, -r, name, NULL, "the image's body cannot be sealed");
+	return 0;
+}
+
 int image_write_body(int fd, const char *name, const struct extent_list *extents, uint64_t stream_at,
-		     const struct image_meta *meta, const struct image_index *index, void *buffer, size_t size,
-		     struct image_place *place, struct failure *f)
+		     const struct image_meta *meta, const struct image_index *index, const struct image_seal *seal,
+		     void *buffer, size_t size, struct image_place *place, struct failure *f)
 {
 	struct image_header header = {.id = meta->id};
 	uint8_t *body = (uint8_t *)buffer + PAGE_BYTES;
@@ -163,9 +188,10 @@ int image_write_body(int fd, const char *name, const struct extent_list *extents
 		return failure_set(f, REASON_INTERNAL, ENOSPC, name, NULL, "the image's body does not fit in memory");
 	memset(body + length, 0, padded - (uint64_t)length);
 	header.body_size = (uint64_t)length;
-	header.body_checksum = checksum_of(body, (size_t)length);
 	extent_list_init(&where, header.body_extents, IMAGE_BODY_EXTENTS);
 	r = place_body(extents, stream_at, padded, &where, name, f);
+	if (r >= 0)
+		r = protect(seal, meta, body, name, &header, f);
 	if (r < 0)
 		return r;
 	header.body_extent_count = where.count;

@@ -7,7 +7,8 @@
  * in the order of the chunks, so the chunk that the mover waits for always has one.
  *
  * The checksum is whoever's has the time: when chunks already wait for the codec threads, a reader
- * verifies what it has read, else a codec thread does.
+ * verifies what it has read, else a codec thread does. Sealed chunks are the codec threads' alone, and go to the kernel in
+ * the order that their seals demand.
  */
 #include "pipeline/stage.h"
 
@@ -89,10 +90,11 @@ static bool tag_is_right(const struct slot *slot, const struct image_chunk *chun
 static void chunk_failed(struct pipeline *p, uint64_t number, int error)
 {
 	struct failure f;
+	enum reason reason = error != -EBADMSG ? REASON_INTERNAL : p->job.seal ? REASON_UNAUTHENTIC : REASON_IMAGE_DAMAGED;
 
-	failure_set(&f, error == -EBADMSG ? REASON_IMAGE_DAMAGED : REASON_INTERNAL, -error, p->job.area_name,
-		    "The image cannot be resumed. Boot without it.",
-		    "chunk %llu of %llu is damaged", (unsigned long long)number, (unsigned long long)p->chunk_total);
+	failure_set(&f, reason, -error, p->job.area_name, "The image cannot be resumed. Boot without it.",
+		    "chunk %llu of %llu %s", (unsigned long long)number, (unsigned long long)p->chunk_total,
+		    p->job.seal ? "was changed" : "is damaged");
 	stage_fail(p, error, &f);
 }
 
@@ -143,7 +145,7 @@ void load_reader(struct pipeline *p)
 			return;
 		atomic_fetch_add_explicit(&p->done_bytes, batch.bytes, memory_order_relaxed);
 		pthread_mutex_lock(&p->lock);
-		behind = p->ready > 0;
+		behind = !p->job.seal && p->ready > 0;
 		pthread_mutex_unlock(&p->lock);
 		if (behind && verify_batch(p, &batch) < 0)
 			return;
@@ -187,14 +189,28 @@ static uint64_t take_read(struct pipeline *p)
 	return at;
 }
 
-/* Verify the block of @slot if nobody has yet, then decode it into the thread's spare; what is not needed becomes the spare. */
+/* Verify the block of @slot if nobody has yet; what is sealed is opened in its buffer. */
+static int verify(struct pipeline *p, unsigned int number, uint64_t at, struct slot *slot, const struct image_chunk *chunk)
+{
+	struct seal_chunk place = {
+		.index = at,
+		.last = at + 1 == p->chunk_total,
+		.stored = chunk->stored,
+		.size = chunk->size,
+		.codec = (uint32_t)chunk->codec,
+	};
+
+	if (p->job.seal)
+		return seal_chunk_open(p->job.seal[number], &place, slot->data, slot->data, chunk->tag.bytes);
+	return slot->verified || tag_is_right(slot, chunk) ? 0 : -EBADMSG;
+}
+
+/* Decode the block of @slot into the thread's spare; what is not needed becomes the spare. */
 static int decode(struct pipeline *p, unsigned int number, struct slot *slot, const struct image_chunk *chunk)
 {
 	uint8_t *pages = p->spare[number];
 	int r;
 
-	if (!slot->verified && !tag_is_right(slot, chunk))
-		return -EBADMSG;
 	if (chunk->codec == CODEC_NONE)
 		return 0;
 	r = codec_decompress(chunk->codec, p->workspace[number], p->workspace_size, slot->data, chunk->stored, pages,
@@ -220,7 +236,9 @@ void load_codec(struct pipeline *p, unsigned int number)
 		pthread_mutex_unlock(&p->lock);
 		if (last)
 			pthread_cond_broadcast(&p->code);
-		r = decode(p, number, slot, chunk);
+		r = verify(p, number, at, slot, chunk);
+		if (r >= 0)
+			r = decode(p, number, slot, chunk);
 		if (r < 0) {
 			chunk_failed(p, at, r);
 			return;
@@ -286,10 +304,21 @@ static int hand_over(struct pipeline *p, const struct slot *slot)
 	return 0;
 }
 
+/* The seals' own count of what goes to the kernel; a difference would be a fault of this program. */
+static void out_of_order(struct pipeline *p)
+{
+	struct failure f;
+	int r = failure_set(&f, REASON_INTERNAL, EBADMSG, p->job.area_name, NULL, "chunks came out of their order");
+
+	stage_fail(p, r, &f);
+}
+
 void load_mover(struct pipeline *p)
 {
+	struct seal_order order;
 	int r;
 
+	seal_order_init(&order, p->chunk_total);
 	for (uint64_t at = 0; at < p->chunk_total; at++) {
 		struct slot *slot = stage_slot(p, at);
 		bool stopped;
@@ -304,7 +333,13 @@ void load_mover(struct pipeline *p)
 		}
 		stopped = stage_stopped(p);
 		pthread_mutex_unlock(&p->lock);
-		if (stopped || hand_over(p, slot) < 0)
+		if (stopped)
+			return;
+		if (seal_order_take(&order, at, at + 1 == p->chunk_total) < 0) {
+			out_of_order(p);
+			return;
+		}
+		if (hand_over(p, slot) < 0)
 			return;
 		pthread_mutex_lock(&p->lock);
 		p->free_buffers[p->free_count++] = slot->data;
@@ -312,6 +347,10 @@ void load_mover(struct pipeline *p)
 		p->next_out++;
 		pthread_mutex_unlock(&p->lock);
 		pthread_cond_signal(&p->room);
+	}
+	if (p->chunk_total && seal_order_close(&order) < 0) {
+		out_of_order(p);
+		return;
 	}
 	r = p->job.mover.finish ? p->job.mover.finish(p->job.mover.data) : 0;
 	if (r < 0)

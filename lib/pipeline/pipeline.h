@@ -17,7 +17,8 @@
  * - Blocks begin at multiples of PAGE_BYTES in the stream and get their places in the order of the
  *   chunks, so the image does not depend on how the threads ran.
  * - A chunk's checksum is verified before anything decodes it, and the chunk is whole before its
- *   first page goes to the kernel.
+ *   first page goes to the kernel. A sealed chunk is sealed in its buffer after it was coded, and opened in its buffer, by
+ *   the codec thread that has it; its tag is its checksum.
  * - The first error is kept, and everything stops at the next chunk.
  */
 #pragma once
@@ -61,6 +62,7 @@ struct pipeline_job {
 	uint64_t stream_limit;  /* save: chunks end at or before this; at most the extents' total */
 	uint64_t pages;         /* of the snapshot; more or fewer are an error */
 	struct image_index *index; /* save: filled in; load: what to read, checked again here */
+	struct seal_stream *const *seal; /* NULL: unsealed; else one for each codec thread, keyed for the chunks of the image */
 	struct page_mover mover;
 	struct failpoints *failpoints; /* may be NULL */
 };

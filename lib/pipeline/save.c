@@ -112,7 +112,7 @@ void save_mover(struct pipeline *p)
 /*
  * Code the pages of @slot from its buffer into the thread's spare, or leave them raw; the one that
  * is not needed becomes the spare. What fills up the last page on the disk is zeroed, so that nothing
- * of another chunk gets there. Fills in the index entry but for its offset.
+ * of another chunk gets there. Fills in the index entry but for its offset and tag.
  */
 static int encode(struct pipeline *p, unsigned int number, struct slot *slot, struct image_chunk *chunk)
 {
@@ -139,6 +139,22 @@ static int encode(struct pipeline *p, unsigned int number, struct slot *slot, st
 	} else {
 		return r;
 	}
+	return 0;
+}
+
+/* Tag the block of @slot; sealed, in its buffer. How many chunks there will be is known: a snapshot of another length fails. */
+static int protect(struct pipeline *p, unsigned int number, uint64_t at, struct slot *slot, struct image_chunk *chunk)
+{
+	struct seal_chunk place = {
+		.index = at,
+		.last = at + 1 == div_up(p->job.pages, p->job.chunk_size / PAGE_BYTES),
+		.stored = chunk->stored,
+		.size = chunk->size,
+		.codec = (uint32_t)chunk->codec,
+	};
+
+	if (p->job.seal)
+		return seal_chunk_seal(p->job.seal[number], &place, slot->data, slot->data, chunk->tag.bytes);
 	chunk->tag = checksum_of(slot->data, chunk->stored);
 	return 0;
 }
@@ -180,8 +196,9 @@ static void encode_failed(struct pipeline *p, uint64_t number, int error)
 {
 	struct failure f;
 
-	failure_set(&f, REASON_INTERNAL, -error, p->job.area_name, NULL, "compressing chunk %llu with %s failed",
-		    (unsigned long long)number, codec_name(p->job.codec));
+	failure_set(&f, REASON_INTERNAL, -error, p->job.area_name, NULL, "%s chunk %llu with %s failed",
+		    p->job.seal ? "compressing or sealing" : "compressing", (unsigned long long)number,
+		    codec_name(p->job.codec));
 	stage_fail(p, error, &f);
 }
 
@@ -203,10 +220,13 @@ void save_codec(struct pipeline *p, unsigned int number)
 	pthread_mutex_lock(&p->lock);
 	while ((at = take_full(p)) != UINT64_MAX) {
 		struct slot *slot = stage_slot(p, at);
+		struct image_chunk *chunk = &p->job.index->chunks[at];
 		int r;
 
 		pthread_mutex_unlock(&p->lock);
-		r = encode(p, number, slot, &p->job.index->chunks[at]);
+		r = encode(p, number, slot, chunk);
+		if (r >= 0)
+			r = protect(p, number, at, slot, chunk);
 		if (r < 0) {
 			encode_failed(p, at, r);
 			return;

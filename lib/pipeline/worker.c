@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/fdio.h"
+#include "base/secret.h"
 #include "pipeline/pipeline.h"
 
 #include <errno.h>
@@ -55,6 +56,13 @@ uint64_t worker_layout(struct worker_job *job, uint64_t ram)
 	job->buffers_size = round_up(MIN(BUFFERS_MAX, ram / 16), PAGE_BYTES) + 4 * largest * job->threads;
 	job->buffers_size = MAX(job->buffers_size, least_region(job));
 	return at + job->buffers_size;
+}
+
+void worker_wipe(struct worker_job *job)
+{
+	secret_wipe(job->seal.image_key, sizeof(job->seal.image_key));
+	secret_wipe(job->seal.secret, sizeof(job->seal.secret));
+	job->seal.secret_size = 0;
 }
 
 static bool inside(uint64_t at, uint64_t count, uint64_t size, uint64_t memory_size)

@@ -9,8 +9,12 @@
  * wrote it; the daemon does not trust the worker: it copies what it uses out of the memfd after the worker
  * has been reaped, and checks it.
  *
- * Save:    READY ->  <- GRANT  PROGRESS* ->  DONE ->          (or FAILED -> at any time)
- * Restore: READY ->  <- OPEN   META ->  <- LOAD (+ /dev/snapshot)  PROGRESS* ->  DONE ->
+ * Save:    READY ->  <- GRANT  PROGRESS* ->  [SIGN ->  <- SIGNED]  DONE ->          (or FAILED -> at any time)
+ * Restore: READY ->  <- OPEN   [ASK ->  <- SECRET]*  META ->  <- LOAD (+ /dev/snapshot)  PROGRESS* ->  DONE ->
+ *
+ * What stands in brackets is for sealed images. To save one the worker gets its key, and the slot and blob that open it,
+ * but not the key that signs. To restore one it asks for a secret as often as it takes. Secrets lie in the job, which is
+ * locked memory; the worker wipes each when it has used it, and the daemon wipes them all in the end.
  *
  * A message out of this order, of another size or of an unknown type is fatal to the worker.
  */
@@ -20,7 +24,7 @@
 #include "base/failure.h"
 #include "image/image.h"
 
-#define WORKER_PROTOCOL_VERSION 3
+#define WORKER_PROTOCOL_VERSION 4
 
 /* Descriptors at fixed numbers in the worker; nothing else is open but 0, 1, 2 on /dev/null. */
 #define WORKER_FD_SOCKET 3
@@ -33,6 +37,10 @@ enum worker_message_type {
 	WORKER_GRANT,     /* daemon: snapshot taken, job.extent_count extents filled in: go */
 	WORKER_OPEN,      /* daemon: read and verify the header at job.header_offset */
 	WORKER_META,      /* worker: header verified, job.meta filled in */
+	WORKER_SIGN,      /* worker: the header page is at job.body_at and lacks nothing but its signature */
+	WORKER_SIGNED,    /* daemon: job.seal.signature filled in */
+	WORKER_ASK,       /* worker: job.header_release filled in; the secret before, if there was one, was not the right one */
+	WORKER_SECRET,    /* daemon: job.seal.secret filled in: try it */
 	WORKER_LOAD,      /* daemon: go; carries the /dev/snapshot descriptor (SCM_RIGHTS) */
 	WORKER_PROGRESS,  /* worker: value[0] = pages done, value[1] = pages in all, value[2] = bytes on the disk */
 	WORKER_DONE,      /* worker: job.result filled in; everything is on the medium (flushed) */
@@ -50,6 +58,21 @@ _Static_assert(sizeof(struct worker_message) == 40, "fixed size");
 enum worker_direction {
 	WORKER_SAVE = 1,
 	WORKER_RESTORE = 2,
+};
+
+#define WORKER_SECRET_MAX 1024
+
+/* What is sealed with what. All zeros for an image that is not sealed. */
+struct worker_seal {
+	uint32_t suite;                      /* save: enum seal_suite */
+	uint8_t slot[SEAL_SLOT_BYTES];       /* save: before GRANT */
+	uint8_t blob[SEAL_BLOB_BYTES];       /* save: before GRANT */
+	uint8_t image_key[CRYPTO_KEY_BYTES]; /* save: before GRANT; the worker wipes it */
+	uint8_t signature[CRYPTO_SIGNATURE_BYTES]; /* save: before SIGNED */
+	uint32_t required;                   /* restore: refuse an image that is not sealed */
+	uint64_t memory_kib;                 /* restore: how much Argon2 may use */
+	uint32_t secret_size;                /* restore: before SECRET; the worker wipes both */
+	uint8_t secret[WORKER_SECRET_MAX];
 };
 
 /* What one direction did. */
@@ -88,6 +111,8 @@ struct worker_job {
 	uint64_t body_size;
 	uint64_t buffers_at;     /* page-aligned; the rest of the memfd: ring and workspaces */
 	uint64_t buffers_size;
+	struct worker_seal seal;
+	char header_release[IMAGE_RELEASE_MAX]; /* restore: what a sealed header page says of the image kernel; not authentic */
 	struct image_meta meta;  /* save: filled in by the daemon before GRANT; restore: by the worker before META */
 	struct worker_result result;
 	struct failure failure;
@@ -103,6 +128,9 @@ struct worker_job {
  * are not known yet and are taken to be the worst that an image can ask for.
  */
 uint64_t worker_layout(struct worker_job *job, uint64_t ram);
+
+/* Wipe every secret in @job. */
+void worker_wipe(struct worker_job *job);
 
 /* Whether all that @job says about the memfd lies inside @memory_size bytes, aligned as it must be. 0 or -EINVAL. */
 int worker_check_layout(const struct worker_job *job, uint64_t memory_size);

@@ -7,6 +7,7 @@ libhibernate_a_SOURCES += \
 	lib/seal/keyfile.c lib/seal/keyfile.h lib/seal/keyfile-disk.h \
 	lib/seal/keys.c lib/seal/keys.h \
 	lib/seal/recovery.c lib/seal/recovery.h \
+	lib/seal/open.c lib/seal/open.h \
 	lib/seal/slot.c lib/seal/slot.h \
 	lib/seal/stream.c lib/seal/stream.h \
 	lib/seal/unlock.c lib/seal/unlock.h \

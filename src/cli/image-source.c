@@ -195,21 +195,13 @@ static int load(const struct image_source *source, struct image_loaded *loaded, 
 	if (!page)
 		return failure_set(f, REASON_INTERNAL, ENOMEM, source->name, NULL, "no memory");
 	r = image_read_header(source->fd, source->name, source->header_offset, source->size, page, &loaded->header, f);
-	if (r == -ENODATA)
-		r = failure_set(f, REASON_IMAGE_DAMAGED, EBADMSG, source->name, NULL,
-				"the image's header page at byte %llu is not there: overwritten?",
-				(unsigned long long)source->header_offset);
 	if (r < 0)
 		return r;
 	if (allocate(loaded, &body, &room) < 0)
 		return failure_set(f, REASON_INTERNAL, ENOMEM, source->name, NULL, "no memory for the image's body of %llu KiB",
 				   (unsigned long long)(loaded->header.body_size / KIB));
-	r = image_read_body(source->fd, source->name, &loaded->header, body, room, f);
-	if (r >= 0)
-		r = image_body_decode(body, loaded->header.body_size, source->name, source->size, &loaded->meta, &loaded->map,
-				      &loaded->index, f);
-	if (r >= 0)
-		r = image_check_header(&loaded->header, source->header_offset, &loaded->meta, &loaded->map, source->name, f);
+	r = image_read_body(source->fd, source->name, &loaded->header, source->header_offset, source->size, NULL, body, room,
+			    &loaded->meta, &loaded->map, &loaded->index, f);
 	if (r < 0)
 		return r;
 	loaded->stored_bytes = extent_list_total(&loaded->map) + round_up(loaded->header.body_size, PAGE_BYTES);

@@ -8,10 +8,13 @@ hibernate_image_SOURCES = src/cli/hibernate-image.c \
 	src/cli/image-info.c \
 	src/cli/image-source.c src/cli/image-source.h \
 	src/cli/json.c src/cli/json.h \
+	src/cli/static.c \
 	src/cli/worker.c src/cli/worker.h \
-	src/cli/worker-sandbox.c src/cli/worker-sandbox.h
+	src/cli/worker-sandbox.c src/cli/worker-sandbox.h \
+	src/cli/worker-seal.c src/cli/worker-seal.h
 hibernate_image_CFLAGS = $(AM_CFLAGS) -fPIE
-hibernate_image_LDADD = libhibernate.a $(LIBLZ4_LIBS) $(LIBZSTD_LIBS) $(LIBXXHASH_LIBS) $(LIBSECCOMP_LIBS) -lpthread
+hibernate_image_LDADD = libhibernate.a $(LIBLZ4_LIBS) $(LIBZSTD_LIBS) $(LIBXXHASH_LIBS) $(LIBSECCOMP_LIBS) \
+	$(LIBGCRYPT_STATIC_LIBS) -lpthread
 if SANITIZED
 hibernate_image_LDFLAGS = $(AM_LDFLAGS)
 else

@@ -5,13 +5,14 @@
 #include <linux/capability.h>
 #include <seccomp.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 /*
- * What is allowed, and why. Nothing here opens, maps, creates or names anything: the worker works
- * with the descriptors and the memory that it has.
+ * What is allowed, and why. Nothing here opens, creates or names anything: the worker works with the descriptors that it
+ * has, and with memory.
  */
 static const struct {
 	int syscall;
@@ -36,8 +37,9 @@ static const struct {
 	{SCMP_SYS(rt_sigprocmask), "the C library, when a thread ends"},
 	{SCMP_SYS(rt_sigreturn), "return from a signal"},
 	{SCMP_SYS(restart_syscall), "a wait interrupted by stop and continue"},
-	{SCMP_SYS(madvise), "the C library gives back the stack of a thread that ends"},
-	{SCMP_SYS(munmap), "the same"},
+	{SCMP_SYS(madvise), "the C library gives back the stack of a thread that ends; memory of keys is not for dumps and children"},
+	{SCMP_SYS(munmap), "the same; memory of keys goes back, wiped"},
+	{SCMP_SYS(mlock), "memory of keys is never in swap"},
 	{SCMP_SYS(exit), "a thread ends"},
 	{SCMP_SYS(exit_group), "the worker ends"},
 #if ENABLE_FAILPOINTS
@@ -46,6 +48,25 @@ static const struct {
 	{SCMP_SYS(pause), "failpoint hang"},
 #endif
 };
+
+/* 32-bit architectures give the arguments of mmap() in registers by this one. */
+#ifdef __NR_mmap2
+#define MAP_CALL SCMP_SYS(mmap2)
+#else
+#define MAP_CALL SCMP_SYS(mmap)
+#endif
+
+/*
+ * Keys need pages of their own, and Argon2 as much as the image says, which is known only when the sandbox has closed.
+ * Nothing but private memory of zeros is to be had: no descriptor, nothing that runs.
+ */
+static int allow_memory(scmp_filter_ctx filter)
+{
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, MAP_CALL, 3,
+				SCMP_A2(SCMP_CMP_EQ, PROT_READ | PROT_WRITE),
+				SCMP_A3(SCMP_CMP_EQ, MAP_PRIVATE | MAP_ANONYMOUS),
+				SCMP_A4(SCMP_CMP_MASKED_EQ, UINT32_MAX, UINT32_MAX));
+}
 
 static int check_ids(uid_t uid, struct failure *f)
 {
@@ -92,6 +113,8 @@ int worker_sandbox(struct failure *f)
 	for (size_t i = 0; !r && i < ARRAY_LENGTH(allowed); i++)
 		if (allowed[i].syscall >= 0)
 			r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i].syscall, 0);
+	if (!r)
+		r = allow_memory(filter);
 	if (!r)
 		r = seccomp_load(filter);
 	/* Not released: free() could give memory back by calls that are no longer allowed. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Order of effects: privileges are checked and given up, memory is locked, threads start, the
+ * Order of effects: privileges are checked and given up, memory is locked, libgcrypt is set up, threads start, the
  * sandbox closes, READY. A save then touches the area only between GRANT and DONE, inside the granted
  * extents, and a restore writes nothing but pages into the snapshot, after LOAD. There is nothing to
  * undo here: slots, marks and the snapshot are the daemon's.
@@ -9,7 +9,9 @@
 
 #include "base/clock.h"
 #include "base/fdio.h"
+#include "base/secret.h"
 #include "cli/worker-sandbox.h"
+#include "cli/worker-seal.h"
 #include "image/image.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/worker.h"
@@ -34,6 +36,7 @@ struct worker {
 	struct pipeline *pipeline;
 	struct extent_list extents;
 	struct image_index index;
+	struct worker_keys keys;
 	int snapshot_fd;
 	uint64_t begun_usec;
 };
@@ -47,6 +50,7 @@ static _Noreturn void leave(enum worker_exit status)
 /* Report @f, which becomes job.failure, and end. */
 static _Noreturn void leave_failed(struct worker *w, const struct failure *f)
 {
+	worker_wipe(w->job);
 	w->job->failure = *f;
 	worker_send(WORKER_FD_SOCKET, WORKER_FAILED, NULL, -1);
 	leave(WORKER_EXIT_FAILED);
@@ -182,14 +186,29 @@ static struct pipeline_job pipeline_job_of(struct worker *w)
 		.stream_limit = extent_list_total(&w->extents),
 		.pages = w->job->snapshot_pages,
 		.index = &w->index,
+		.seal = worker_keys_streams(&w->keys),
 		.mover = {.move = read_pages, .data = w},
 		.failpoints = &w->job->failpoints,
 	};
 }
 
+/* Have the daemon sign the header page, for which it alone has the key. */
+static void have_signed(struct worker *w)
+{
+	send_or_leave(WORKER_SIGN, NULL);
+	expect(WORKER_SIGNED, NULL);
+	image_header_sign(w->memory + w->job->body_at, w->job->seal.signature);
+}
+
 static void save(struct worker *w)
 {
 	struct worker_job *job = w->job;
+	struct image_seal seal = {
+		.suite = (enum seal_suite)job->seal.suite,
+		.slot = job->seal.slot,
+		.blob = job->seal.blob,
+	};
+	bool sealed = suite_seals(seal.suite);
 	struct pipeline_result result;
 	struct pipeline_job way;
 	struct image_place place;
@@ -205,13 +224,19 @@ static void save(struct worker *w)
 	};
 	if (job->extent_count > job->extent_capacity)
 		leave(WORKER_EXIT_PROTOCOL);
+	if (sealed && worker_keys_begin(&w->keys, job, w->memory + job->body_at, &f) < 0)
+		leave_failed(w, &f);
 	way = pipeline_job_of(w);
 	run_pipeline(w, &way, &result);
 
 	fail_at(w, "worker-before-body");
+	seal.body = w->keys.body;
 	if (image_write_body(WORKER_FD_AREA, job->area_name, &w->extents, result.stream_end, &job->meta, &w->index,
-			     w->memory + job->body_at, job->body_size, &place, &f) < 0)
+			     sealed ? &seal : NULL, w->memory + job->body_at, job->body_size, &place, &f) < 0)
 		leave_failed(w, &f);
+	worker_keys_deinit(&w->keys);
+	if (sealed)
+		have_signed(w);
 	fail_at(w, "worker-before-header");
 	if (image_write_header(WORKER_FD_AREA, job->area_name, &place, &f) < 0)
 		leave_failed(w, &f);
@@ -219,18 +244,51 @@ static void save(struct worker *w)
 	send_or_leave(WORKER_DONE, NULL);
 }
 
+/* Ask for secrets until one opens the image whose header page is @page. */
+static void unseal(struct worker *w, const struct image_header *header, const void *page)
+{
+	struct failure f;
+	int r = worker_keys_check(&w->keys, page, w->job->area_name, &f);
+
+	if (r < 0)
+		leave_failed(w, &f);
+	memcpy(w->job->header_release, header->kernel_release, sizeof(w->job->header_release));
+	do {
+		send_or_leave(WORKER_ASK, NULL);
+		expect(WORKER_SECRET, NULL);
+		r = worker_keys_open(&w->keys, w->job, page, &f);
+	} while (r == KEY_WRONG_SECRET);
+	if (r < 0)
+		leave_failed(w, &f);
+}
+
+/* Header page, secret if it is sealed, body. */
+static void read_image(struct worker *w)
+{
+	struct worker_job *job = w->job;
+	uint8_t *page = w->memory + job->body_at;
+	struct image_header header;
+	struct failure f;
+
+	if (image_read_header(WORKER_FD_AREA, job->area_name, job->header_offset, job->device_size, page, &header, &f) < 0 ||
+	    seal_admit(job->seal.required, (uint32_t)header.suite, job->area_name, &f) < 0)
+		leave_failed(w, &f);
+	if (suite_seals(header.suite))
+		unseal(w, &header, page);
+	if (image_read_body(WORKER_FD_AREA, job->area_name, &header, job->header_offset, job->device_size, w->keys.body,
+			    page + PAGE_BYTES, job->body_size - PAGE_BYTES, &job->meta, &w->extents, &w->index, &f) < 0)
+		leave_failed(w, &f);
+}
+
 static void restore(struct worker *w)
 {
 	struct worker_job *job = w->job;
 	struct pipeline_result result;
 	struct pipeline_job way;
-	struct failure f;
 
 	expect(WORKER_OPEN, NULL);
 	fail_at(w, "worker-load-header");
-	if (image_read(WORKER_FD_AREA, job->area_name, job->header_offset, job->device_size, w->memory + job->body_at,
-		       job->body_size, &job->meta, &w->extents, &w->index, &f) < 0)
-		leave_failed(w, &f);
+	read_image(w);
 	send_or_leave(WORKER_META, NULL);
 
 	expect(WORKER_LOAD, &w->snapshot_fd);
@@ -242,6 +300,7 @@ static void restore(struct worker *w)
 	way = pipeline_job_of(w);
 	way.mover = (struct page_mover){.move = write_pages, .finish = finish_pages, .data = w};
 	run_pipeline(w, &way, &result);
+	worker_keys_deinit(&w->keys);
 	fill_result(w, &result, job->header_offset, result.stored_bytes);
 	send_or_leave(WORKER_DONE, NULL);
 }
@@ -285,6 +344,8 @@ static void prepare(struct worker *w)
 		failure_set(&f, REASON_WORKER, errno, NULL, "Raise RLIMIT_MEMLOCK.", "cannot lock the worker's memory");
 		leave_failed(w, &f);
 	}
+	if (worker_keys_init(&w->keys, job, &f) < 0)
+		leave_failed(w, &f);
 	if (pipeline_start(&w->pipeline, w->memory + job->buffers_at, job->buffers_size, job->threads, job->writers, &f) < 0)
 		leave_failed(w, &f);
 	w->index = (struct image_index){

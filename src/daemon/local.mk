@@ -34,4 +34,4 @@ libdaemon_a_SOURCES = \
 sbin_PROGRAMS += hibernated
 hibernated_SOURCES = src/daemon/main.c
 hibernated_LDADD = libdaemon.a libhibernate.a $(LIBSYSTEMD_LIBS) $(LIBBLKID_LIBS) $(LIBLZ4_LIBS) \
-	$(LIBZSTD_LIBS) $(LIBXXHASH_LIBS) -lpthread
+	$(LIBZSTD_LIBS) $(LIBXXHASH_LIBS) $(LIBGCRYPT_LIBS) -lpthread

@@ -42,8 +42,10 @@ void supervisor_init(struct supervisor *w)
 void supervisor_deinit(struct supervisor *w)
 {
 	supervisor_stop(w);
-	if (w->job)
+	if (w->job) {
+		worker_wipe(w->job);
 		munmap(w->job, w->memory_size);
+	}
 	if (w->program_map)
 		munmap(w->program_map, w->program_size);
 	w->job = NULL;
@@ -150,6 +152,7 @@ static int reserve(struct supervisor *w, const struct worker_job *request, uint6
 	w->memory = memfd;
 	w->memory_size = size;
 	w->job = map;
+	w->page_at = job.body_at;
 	*w->job = job;
 	memfd = -1;
 	return 0;
@@ -367,8 +370,8 @@ int supervisor_poll(struct supervisor *w, uint64_t timeout_usec, struct worker_m
 	}
 }
 
-int supervisor_await(struct supervisor *w, enum worker_message_type type, uint64_t stall_usec, supervisor_tick tick,
-		     void *data, struct failure *f)
+int supervisor_await_either(struct supervisor *w, enum worker_message_type type, enum worker_message_type other,
+			    uint64_t stall_usec, supervisor_tick tick, void *data, struct failure *f)
 {
 	uint64_t moved_at = clock_monotonic_usec(), pages = 0, bytes = 0;
 	struct worker_message message;
@@ -378,8 +381,8 @@ int supervisor_await(struct supervisor *w, enum worker_message_type type, uint64
 		r = supervisor_poll(w, POLL_USEC, &message, f);
 		if (r < 0)
 			return r;
-		if (r > 0 && message.type == (uint32_t)type)
-			return 0;
+		if (r > 0 && (message.type == (uint32_t)type || message.type == (uint32_t)other))
+			return message.type == (uint32_t)type ? 0 : 1;
 		if (r > 0 && message.type != WORKER_PROGRESS)
 			return failure_set(f, REASON_WORKER, EPROTO, "hibernate-image", NULL, "unexpected message %u",
 					   message.type);
@@ -396,6 +399,17 @@ int supervisor_await(struct supervisor *w, enum worker_message_type type, uint64
 					   "the worker moved nothing for %llu s",
 					   (unsigned long long)(stall_usec / USEC_PER_SEC));
 	}
+}
+
+int supervisor_await(struct supervisor *w, enum worker_message_type type, uint64_t stall_usec, supervisor_tick tick,
+		     void *data, struct failure *f)
+{
+	return supervisor_await_either(w, type, type, stall_usec, tick, data, f);
+}
+
+void supervisor_copy_page(const struct supervisor *w, void *page)
+{
+	memcpy(page, (const uint8_t *)w->job + w->page_at, PAGE_BYTES);
 }
 
 void supervisor_stop(struct supervisor *w)

@@ -26,6 +26,7 @@ struct supervisor {
 	void *program_map;  /* keeps the binary's pages locked */
 	uint64_t memory_size;
 	struct worker_job *job; /* start of @memory, mapped and locked */
+	uint64_t page_at;       /* where in @memory the worker makes the header page; its own word is not taken for it */
 	const char *user;         /* who the worker is; tests name others */
 	const char *program_path; /* what it runs */
 	/* Tests: what the forked child calls instead of becoming another user and executing the program. */
@@ -71,6 +72,13 @@ typedef int (*supervisor_tick)(void *data, const struct worker_message *progress
  */
 int supervisor_await(struct supervisor *w, enum worker_message_type type, uint64_t stall_usec, supervisor_tick tick,
 		     void *data, struct failure *f);
+
+/* The same for @type or @other, whichever comes first: 0 or 1. */
+int supervisor_await_either(struct supervisor *w, enum worker_message_type type, enum worker_message_type other,
+			    uint64_t stall_usec, supervisor_tick tick, void *data, struct failure *f);
+
+/* A copy, which the worker cannot change any more, of the header page that it has made. @page: PAGE_BYTES. */
+void supervisor_copy_page(const struct supervisor *w, void *page);
 
 /* SIGKILL it and wait until it is gone. Idempotent. */
 void supervisor_stop(struct supervisor *w);

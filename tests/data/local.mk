@@ -3,7 +3,7 @@
 EXTRA_PROGRAMS += make-golden
 make_golden_SOURCES = tests/data/make-golden.c tests/data/sample.c tests/data/sample.h
 make_golden_CFLAGS = $(AM_CFLAGS)
-make_golden_LDADD = libhibernate.a $(LIBLZ4_LIBS) $(LIBZSTD_LIBS) $(LIBXXHASH_LIBS)
+make_golden_LDADD = libhibernate.a $(LIBLZ4_LIBS) $(LIBZSTD_LIBS) $(LIBXXHASH_LIBS) $(LIBGCRYPT_LIBS)
 dist_check_SCRIPTS += tests/data/check-golden
 TESTS += tests/data/check-golden
 EXTRA_DIST += tests/data/manifest tests/data/v1-lz4.img tests/data/v1-lz4-extents.img tests/data/v1-zstd.img \

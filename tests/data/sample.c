@@ -248,7 +248,7 @@ int sample_write(const struct sample *sample, int fd, struct sample_place *place
 	}
 	if (r < 0)
 		return failure_set(f, REASON_IO, -r, sample->name, NULL, "writing the sample's chunks failed");
-	r = image_write_body(fd, sample->name, &place->map, offset, &place->meta, &place->index, memory, size, &place->image, f);
+	r = image_write_body(fd, sample->name, &place->map, offset, &place->meta, &place->index, NULL, memory, size, &place->image, f);
 	if (r >= 0)
 		r = image_write_header(fd, sample->name, &place->image, f);
 	if (r >= 0)

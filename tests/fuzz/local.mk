@@ -3,7 +3,7 @@
 check_PROGRAMS += fuzz-image
 fuzz_image_SOURCES = tests/fuzz/fuzz-image.c tests/fuzz/replay.c
 fuzz_image_CFLAGS = $(AM_CFLAGS)
-fuzz_image_LDADD = libhibernate.a $(LIBBLKID_LIBS) $(LIBLZ4_LIBS) $(LIBZSTD_LIBS) $(LIBXXHASH_LIBS)
+fuzz_image_LDADD = libhibernate.a $(LIBBLKID_LIBS) $(LIBLZ4_LIBS) $(LIBZSTD_LIBS) $(LIBXXHASH_LIBS) $(LIBGCRYPT_LIBS)
 check_PROGRAMS += fuzz-keys
 fuzz_keys_SOURCES = tests/fuzz/fuzz-keys.c tests/fuzz/replay.c
 fuzz_keys_CFLAGS = $(AM_CFLAGS)

@@ -2,7 +2,7 @@
 # One program per module; each links the library as the programs do.
 UNIT_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 UNIT_LIBS = libhibernate.a $(LIBBLKID_LIBS) $(LIBLZ4_LIBS) $(LIBZSTD_LIBS) $(LIBXXHASH_LIBS) \
-	$(LIBSECCOMP_LIBS) $(CHECK_LIBS) -lpthread
+	$(LIBSECCOMP_LIBS) $(LIBGCRYPT_LIBS) $(CHECK_LIBS) -lpthread
 
 check_PROGRAMS += test-base
 test_base_SOURCES = tests/unit/test-base.c
@@ -37,19 +37,19 @@ check_PROGRAMS += test-crypto
 test_crypto_SOURCES = tests/unit/test-crypto.c tests/unit/secrets.c tests/unit/secrets.h tests/unit/hex.h
 test_crypto_CFLAGS = $(UNIT_CFLAGS)
 test_crypto_LDFLAGS = $(LINK_WATCHING)
-test_crypto_LDADD = $(UNIT_LIBS) $(LIBGCRYPT_LIBS)
+test_crypto_LDADD = $(UNIT_LIBS)
 
 check_PROGRAMS += test-seal
 test_seal_SOURCES = tests/unit/test-seal.c tests/unit/secrets.c tests/unit/secrets.h tests/unit/hex.h
 test_seal_CFLAGS = $(UNIT_CFLAGS)
 test_seal_LDFLAGS = $(LINK_WATCHING)
-test_seal_LDADD = $(UNIT_LIBS) $(LIBGCRYPT_LIBS)
+test_seal_LDADD = $(UNIT_LIBS)
 
 check_PROGRAMS += test-keys
 test_keys_SOURCES = tests/unit/test-keys.c tests/unit/secrets.c tests/unit/secrets.h tests/unit/hex.h
 test_keys_CFLAGS = $(UNIT_CFLAGS)
 test_keys_LDFLAGS = $(LINK_WATCHING)
-test_keys_LDADD = $(UNIT_LIBS) $(LIBGCRYPT_LIBS)
+test_keys_LDADD = $(UNIT_LIBS)
 
 check_PROGRAMS += test-keyfile
 test_keyfile_SOURCES = tests/unit/test-keyfile.c tests/unit/secrets.c tests/unit/secrets.h
@@ -142,7 +142,8 @@ test_supervisor_LDADD = libdaemon.a $(UNIT_LIBS) $(LIBSYSTEMD_LIBS)
 # The state machines on a made-up machine, with the worker's own code in a child.
 MACHINE_SOURCES = tests/unit/machine.c tests/unit/machine.h tests/unit/fake-kernel.c tests/unit/fake-kernel.h \
 	tests/unit/tree.c tests/unit/tree.h \
-	src/cli/worker.c src/cli/worker.h src/cli/worker-sandbox.c src/cli/worker-sandbox.h
+	src/cli/worker.c src/cli/worker.h src/cli/worker-sandbox.c src/cli/worker-sandbox.h \
+	src/cli/worker-seal.c src/cli/worker-seal.h
 LINK_MACHINE = $(AM_LDFLAGS) -Wl,--wrap=pread,--wrap=pwrite,--wrap=fdatasync,--wrap=readv,--wrap=writev
 
 check_PROGRAMS += test-hibernate

@@ -26,7 +26,6 @@ _Static_assert(SEAL_BLOB_BYTES == sizeof(((struct header_disk *)0)->sealed_blob)
 _Static_assert(SEAL_PAGE_SIGNATURE == offsetof(struct header_disk, signature), "signature");
 _Static_assert(CRYPTO_SIGNATURE_BYTES == sizeof(((struct header_disk *)0)->signature), "signature");
 _Static_assert(CRYPTO_TAG_BYTES == CHECKSUM_BYTES, "tags lie in the places of checksums");
-_Static_assert(IMAGE_SUITE_NONE == SUITE_NONE, "unsealed");
 
 #define CHUNKS 5
 #define CHUNK_BYTES 96
