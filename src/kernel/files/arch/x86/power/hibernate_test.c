@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Self-test of hibernation, by two files in debugfs/hibernate_test:
+ *
+ * unmapped: a number of pages written to it, at most 512, takes so many pages
+ * of a block of 2 MiB out of the direct map. The block is full of a pattern.
+ * Reading says how the block is mapped now and what is left of the pattern.
+ *
+ * break: one of the words below, written before a resume, makes that use page
+ * tables with a fault in them.
+ */
+#define pr_fmt(fmt) "hibernate_test: " fmt
+
+#include <linux/debugfs.h>
+#include <linux/init.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/suspend.h>
+#include <linux/uaccess.h>
+#include <linux/vmalloc.h>
+
+#include <asm/pgtable.h>
+#include <asm/set_memory.h>
+#include <asm/suspend.h>
+
+#include "hibernate_test.h"
+
+#define BLOCK_PAGES PTRS_PER_PTE
+#define WORDS (PAGE_SIZE / sizeof(u64))
+
+static DEFINE_MUTEX(lock);
+static struct page *block;
+
+/* Some pages are all zeros: since 6.6 an image does without the data of such. */
+static u64 pattern(unsigned int page, unsigned int word)
+{
+	if (page % 8 == 7)
+		return 0;
+
+	return (page * WORDS + word + 1) * 0x9e3779b97f4a7c15ULL;
+}
+
+/* How many pages of the block are not what they were. */
+static int count_wrong(void)
+{
+	unsigned int i, k, wrong = 0;
+	struct page **pages;
+	u64 *data;
+
+	/* Not by the direct map, whatever has become of it. */
+	pages = kcalloc(BLOCK_PAGES, sizeof(*pages), GFP_KERNEL);
+	if (!pages)
+		return -ENOMEM;
+
+	for (i = 0; i < BLOCK_PAGES; i++)
+		pages[i] = block + i;
+	data = vmap(pages, BLOCK_PAGES, VM_MAP, PAGE_KERNEL_RO);
+	kfree(pages);
+	if (!data)
+		return -ENOMEM;
+
+	for (i = 0; i < BLOCK_PAGES; i++) {
+		for (k = 0; k < WORDS; k++) {
+			if (data[i * WORDS + k] != pattern(i, k)) {
+				wrong++;
+				break;
+			}
+		}
+	}
+	vunmap(data);
+	return wrong;
+}
+
+static int unmapped_show(struct seq_file *m, void *unused)
+{
+	unsigned int i, level, present = 0, foreign = 0;
+	int wrong = 0;
+
+	mutex_lock(&lock);
+	if (!block) {
+		seq_puts(m, "none\n");
+		goto out;
+	}
+	wrong = count_wrong();
+	if (wrong < 0)
+		goto out;
+
+	for (i = 0; i < BLOCK_PAGES; i++) {
+		unsigned long at = (unsigned long)page_address(block + i);
+		pte_t *pte = lookup_address(at, &level);
+
+		if (!pte)
+			continue;
+		present += !!(pte_val(*pte) & _PAGE_PRESENT);
+		if (level == PG_LEVEL_4K)
+			foreign += pte_pfn(*pte) != page_to_pfn(block + i);
+	}
+	/* The level is that of the last page. */
+	seq_printf(m, "level %u present %u foreign %u wrong %d\n", level,
+		   present, foreign, wrong);
+out:
+	mutex_unlock(&lock);
+	return wrong < 0 ? wrong : 0;
+}
+
+static int unmapped_open(struct inode *inode, struct file *file)
+{
+	return single_open(file, unmapped_show, NULL);
+}
+
+static ssize_t unmapped_write(struct file *file, const char __user *from,
+			      size_t size, loff_t *pos)
+{
+	unsigned int count, i, k;
+	u64 *data;
+	int error;
+
+	error = kstrtouint_from_user(from, size, 0, &count);
+	if (error)
+		return error;
+	if (!count || count > BLOCK_PAGES)
+		return -EINVAL;
+
+	mutex_lock(&lock);
+	error = -EBUSY;
+	if (block)
+		goto out;
+
+	/*
+	 * Below the kernel, and so below the table that the entry is in: that
+	 * is copied after the block.
+	 */
+	error = -ENOMEM;
+	block = alloc_pages(GFP_KERNEL | GFP_DMA, get_order(PMD_SIZE));
+	if (!block)
+		goto out;
+
+	data = page_address(block);
+	for (i = 0; i < BLOCK_PAGES; i++) {
+		for (k = 0; k < WORDS; k++)
+			data[i * WORDS + k] = pattern(i, k);
+	}
+	error = set_memory_np((unsigned long)data, count);
+out:
+	mutex_unlock(&lock);
+	return error ?: size;
+}
+
+static const struct file_operations unmapped_operations = {
+	.open		= unmapped_open,
+	.read		= seq_read,
+	.write		= unmapped_write,
+	.llseek		= seq_lseek,
+	.release	= single_release,
+};
+
+static const char * const breaks[] = {
+	"none",		/* all is well */
+	"hole",		/* the first destination is not mapped */
+	"table",	/* the table of the first copy is overwritten by it */
+	"noexec",	/* the relocated code may not be executed */
+	"jump",		/* the image kernel is not mapped */
+};
+
+static unsigned int broken;
+
+/* The lowest entry that an address has in the temporary page tables. */
+static pte_t *entry_of(unsigned long address)
+{
+	pgd_t *pgd = (pgd_t *)__va(temp_pgt) + pgd_index(address);
+	unsigned int level;
+
+	return lookup_address_in_pgd(pgd, address, &level);
+}
+
+/**
+ * hibernate_test_break_resume() - Put a fault into what a resume works with.
+ *
+ * To be called right before restore_image(), or its verification if there is
+ * one.
+ */
+void hibernate_test_break_resume(void)
+{
+	unsigned long address;
+	pte_t *entry;
+
+	if (!broken)
+		return;
+	if (!restore_pblist) {
+		pr_err("all pages are in place, nothing is broken\n");
+		return;
+	}
+
+	pr_info("breaking the resume: %s\n", breaks[broken]);
+	switch (broken) {
+	case 1:
+		address = (unsigned long)restore_pblist->orig_address;
+		*entry_of(address) = __pte(0);
+		break;
+	case 2:
+		entry = entry_of((unsigned long)restore_pblist->address);
+		address = (unsigned long)entry & PAGE_MASK;
+		restore_pblist->orig_address = (void *)address;
+		break;
+	case 3:
+		entry = entry_of(relocated_restore_code);
+		*entry = __pte(pte_val(*entry) | _PAGE_NX);
+		break;
+	case 4:
+		*entry_of(restore_jump_address) = __pte(0);
+		break;
+	}
+}
+
+static int break_show(struct seq_file *m, void *unused)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(breaks); i++)
+		seq_printf(m, i == broken ? "[%s]\n" : "%s\n", breaks[i]);
+	return 0;
+}
+
+static int break_open(struct inode *inode, struct file *file)
+{
+	return single_open(file, break_show, NULL);
+}
+
+static ssize_t break_write(struct file *file, const char __user *from,
+			   size_t size, loff_t *pos)
+{
+	char word[16] = "";
+	int found;
+
+	if (size >= sizeof(word))
+		return -EINVAL;
+	if (copy_from_user(word, from, size))
+		return -EFAULT;
+
+	found = sysfs_match_string(breaks, word);
+	if (found < 0)
+		return found;
+
+	broken = found;
+	return size;
+}
+
+static const struct file_operations break_operations = {
+	.open		= break_open,
+	.read		= seq_read,
+	.write		= break_write,
+	.llseek		= seq_lseek,
+	.release	= single_release,
+};
+
+static int __init hibernate_test_init(void)
+{
+	struct dentry *top = debugfs_create_dir("hibernate_test", NULL);
+
+	debugfs_create_file("unmapped", 0600, top, NULL, &unmapped_operations);
+	debugfs_create_file("break", 0600, top, NULL, &break_operations);
+	return 0;
+}
+late_initcall(hibernate_test_init);
