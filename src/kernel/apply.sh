@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Puts the companion series into a kernel's source tree, or takes it out.
-#   apply.sh [--dry-run] [--reverse] TREE
-# The version is read from TREE/Makefile. Nothing of TREE changes unless all patches fit exactly, without fuzz.
+#   apply.sh [--dry-run] [--reverse] [--tests] TREE
+# --tests stands for the patches named *-test alone: they show what is wrong without the others. The version is read from TREE/Makefile. Nothing of TREE changes unless all patches fit exactly, without fuzz.
 # A tree that has the series already (or, with --reverse, has nothing of it) is left as it is: that is no error.
 # Exit status: 0 done, or nothing to do; 1 the series does not fit; 2 wrong usage.
 set -eu
@@ -13,12 +13,13 @@ die() {
     exit "${2:-1}"
 }
 
-dry='' reverse='' tree=''
+dry='' reverse='' tests='' tree=''
 for word in "$@"; do
     case $word in
         --dry-run) dry=yes ;;
         --reverse) reverse=yes ;;
-        -*) die "no option $word; there are --dry-run and --reverse" 2 ;;
+        --tests) tests=yes ;;
+        -*) die "no option $word; there are --dry-run, --reverse and --tests" 2 ;;
         *) [ -z "$tree" ] || die "one tree at a time" 2; tree=$word ;;
     esac
 done
@@ -37,6 +38,7 @@ hooks=$here/hooks/$version
 names=() files=()
 while read -r name new; do
     [ -f "$hooks/$name.patch" ] || continue
+    [ -z "$tests" ] || [[ $name == *-test ]] || continue
     names+=("$name")
     # shellcheck disable=SC2206 # a list of words
     files+=($new)

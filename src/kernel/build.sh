@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Builds a small kernel for the tests and prints the path of its image as the last line.
-#   build.sh [--stock] [-jN] [--only FILE]... VERSION CONFIG
-# VERSION is 6.1, 6.12 or 7.2, CONFIG is x86_64, i386 or arm64. --stock leaves the companion series out. --only builds
-# nothing but objects such as kernel/kexec_core.o, with the warnings of W=1 as errors, to see whether they compile.
+#   build.sh [--stock|--tests] [-jN] [--only FILE]... VERSION CONFIG
+# VERSION is 6.1, 6.12 or 7.2, CONFIG is x86_64, i386 or arm64. --stock leaves the companion series out, --tests all of
+# it but its self-tests. --only builds nothing but objects such as kernel/kexec_core.o, with the warnings of W=1 as errors, to see whether they compile.
 # Debian's linux-source is fetched by apt, through "tests/vm/run --fetch-source". Trees and objects stay in the cache
 # (HIBERNATED_CACHE, else ~/.cache/hibernated-tests), so that a build which was interrupted goes on where it was, and a
 # change of the series rebuilds what depends on it. All variants share one ccache: their trees lie at equal depth, and
@@ -19,15 +19,15 @@ die() {
 variant=series jobs=-j$(nproc) version='' config='' only=()
 while [ $# -gt 0 ]; do
     case $1 in
-        --stock) variant=stock ;;
+        --stock | --tests) variant=${1#--} ;;
         --only) shift && only+=("${1:?--only needs a file}") ;;
         -j*) jobs=$1 ;;
-        -*) die "no option $1; there are --stock, --only FILE and -jN" 2 ;;
+        -*) die "no option $1; there are --stock, --tests, --only FILE and -jN" 2 ;;
         *) if [ -z "$version" ]; then version=$1; else config=$1; fi ;;
     esac
     shift
 done
-[ -n "$config" ] || die "usage: build.sh [--stock] [-jN] [--only FILE]... VERSION CONFIG" 2
+[ -n "$config" ] || die "usage: build.sh [--stock|--tests] [-jN] [--only FILE]... VERSION CONFIG" 2
 [ -d "$here/hooks/$version" ] || die "no series for Linux $version" 2
 
 cross='' fragments="base machine $config"
@@ -71,19 +71,21 @@ if [ ! -e "$top/stock/unpacked" ]; then
     tar -xf "$archive" -C "$top/stock/src" --strip-components=1
     touch "$top/stock/unpacked"
 fi
-if [ "$variant" = series ]; then
-    if [ ! -e "$top/series/unpacked" ]; then
-        rm -rf "$top/series" && mkdir -p "$top/series"
-        cp -al "$top/stock/src" "$top/series/src"
-        touch "$top/series/unpacked"
+if [ "$variant" != stock ]; then
+    tree=$top/$variant
+    if [ ! -e "$tree/unpacked" ]; then
+        rm -rf "$tree" && mkdir -p "$tree"
+        cp -al "$top/stock/src" "$tree/src"
+        touch "$tree/unpacked"
     fi
     # What was applied is kept, so that it can be taken out when it has changed.
-    applied=$top/series/applied
+    applied=$tree/applied part_of=()
+    [ "$variant" = series ] || part_of=(--tests)
     for part in apply.sh series files "hooks/$version"; do
         diff -rq "$here/$part" "$applied/$part" >/dev/null 2>&1 && continue
-        [ ! -d "$applied" ] || "$applied/apply.sh" --reverse "$top/series/src"
+        [ ! -d "$applied" ] || "$applied/apply.sh" --reverse "${part_of[@]}" "$tree/src"
         rm -rf "$applied" && mkdir -p "$applied/hooks"
-        "$here/apply.sh" "$top/series/src"
+        "$here/apply.sh" "${part_of[@]}" "$tree/src"
         cp -r "$here/apply.sh" "$here/series" "$here/files" "$applied"
         cp -r "$here/hooks/$version" "$applied/hooks"
         break

@@ -482,7 +482,9 @@ static void break_reserved(void)
 
 static void break_huge(void)
 {
-	*path(plan.code, plan.leaf_max + 1) |= _PAGE_PSE;
+	unsigned int level = plan.leaf_max + 1, shift = 3 + 9 * level;
+
+	*path(plan.code, level) = __pa(plan.code) >> shift << shift | HUGE;
 }
 
 static const struct {
