@@ -332,6 +332,9 @@ int snapshot_atomic_restore(struct snapshot *s, struct failure *f)
 		return out_of_order(f, "entering the image");
 	r = call(s, SNAPSHOT_ATOMIC_RESTORE, 0);
 	s->image = SNAPSHOT_IMAGE_SPENT;
+	if (r == -EFAULT)
+		return failure_set(f, REASON_RESTORE_REFUSED, EFAULT, SNAPSHOT_DEVICE, "The kernel log says what is wrong.",
+				   "the kernel found a fault in its page tables for entering the image");
 	return failure_set(f, REASON_RESTORE_REFUSED, r < 0 ? -r : ECANCELED, SNAPSHOT_DEVICE,
 			   "The kernel log says which device or why.", "the kernel did not enter the image");
 }

@@ -152,7 +152,8 @@ int snapshot_suspend_to_ram(struct snapshot *s, struct failure *f);
 
 /*
  * Enter the image that was written to the device. Returns only on failure (REASON_RESTORE_REFUSED).
- * Kernel fact: after -ENODATA a page has been lost and the session is of no use any more: close and start over.
+ * Kernel facts: after -ENODATA a page has been lost and the session is of no use any more: close and start over. -EFAULT is the
+ * answer of kernels that verify their page tables first (src/kernel); other tables are made the next time.
  */
 int snapshot_atomic_restore(struct snapshot *s, struct failure *f);
 

@@ -637,6 +637,22 @@ START_TEST(early_restore_eats_a_slot)
 }
 END_TEST
 
+START_TEST(fault_in_the_page_tables_is_named)
+{
+	open_side(SNAPSHOT_RESTORE);
+	write_image(64);
+	ck_assert_int_eq(snapshot_finish_write(&fake_kernel_ops, &kernel, session.fd, pages[0]), 0);
+	ck_assert_int_eq(snapshot_freeze(&session, &failure), 0);
+	kernel.faults[0] = (struct fake_fault){SNAPSHOT_ATOMIC_RESTORE, -EFAULT, 0, 1};
+	ck_assert_int_eq(snapshot_atomic_restore(&session, &failure), -EFAULT);
+	ck_assert_int_eq(failure.reason, REASON_RESTORE_REFUSED);
+	ck_assert_ptr_nonnull(strstr(failure.text, "page tables"));
+	ck_assert(!kernel.entered);
+	unwind();
+	fake_kernel_check(&kernel);
+}
+END_TEST
+
 START_TEST(more_pages_than_the_image_has)
 {
 	struct iovec iov[8];
@@ -751,6 +767,7 @@ int main(void)
 	tcase_add_test(cases, fake_refuses_zero_tail_without_the_extra_write);
 	tcase_add_test(cases, incomplete_image_is_found_by_the_extra_write);
 	tcase_add_test(cases, early_restore_eats_a_slot);
+	tcase_add_test(cases, fault_in_the_page_tables_is_named);
 	tcase_add_test(cases, more_pages_than_the_image_has);
 	tcase_add_test(cases, page_that_the_kernel_rejects);
 	tcase_add_loop_test(cases, refusal_says_which, 0, ARRAY_LENGTH(refusals));
