@@ -25,7 +25,7 @@
 #include <unistd.h>
 
 #define ROOM 64
-#define LONG_USEC (60 * USEC_PER_SEC) /* bounds a hang */
+#define LONG_USEC (10 * USEC_PER_SEC) /* bounds a hang */
 
 /* ---- the line ----------------------------------------------------------- */
 
@@ -181,25 +181,36 @@ static void teardown(void)
 	tree_deinit(&t.tree);
 }
 
+/* Look at the terminal until @text is there, behind @from of what was seen. NULL if it never is. */
+static const char *see(size_t from, const char *text)
+{
+	struct pollfd ready = {.fd = t.master, .events = POLLIN};
+	const char *found;
+
+	while (!(found = strstr(t.seen + from, text))) {
+		ssize_t n;
+
+		if (poll(&ready, 1, (int)(LONG_USEC / USEC_PER_MSEC)) <= 0)
+			return NULL;
+		n = read(t.master, t.seen + t.seen_length, sizeof(t.seen) - 1 - t.seen_length);
+		if (n <= 0)
+			return NULL;
+		t.seen_length += (size_t)n;
+	}
+	return found;
+}
+
 static void *sit_there(void *unused)
 {
 	size_t from = t.seen_length;
 
 	for (const struct step *step = t.steps; step->expect; step++) {
-		struct pollfd ready = {.fd = t.master, .events = POLLIN};
 		struct termios now;
-		char *found;
+		const char *found;
 
-		while (!(found = strstr(t.seen + from, step->expect))) {
-			ssize_t n;
-
-			if (poll(&ready, 1, (int)(LONG_USEC / USEC_PER_MSEC)) <= 0)
-				return NULL;
-			n = read(t.master, t.seen + t.seen_length, sizeof(t.seen) - 1 - t.seen_length);
-			if (n <= 0)
-				return NULL;
-			t.seen_length += (size_t)n;
-		}
+		found = see(from, step->expect);
+		if (!found)
+			return NULL;
 		from = (size_t)(found - t.seen) + strlen(step->expect);
 		if (tcgetattr(t.slave, &now) < 0 || now.c_lflag & (ECHO | ECHONL | ICANON))
 			t.echoed = true;
@@ -241,12 +252,25 @@ static int ask(const struct step *steps)
 	return r;
 }
 
+/* What was shown behind the last @question begins with @shown and a new line. */
+static void check_shown(const char *question, const char *shown)
+{
+	const char *last = NULL;
+
+	for (const char *at = t.seen; (at = strstr(at, question)); at++)
+		last = at + strlen(question);
+	ck_assert_ptr_nonnull(last);
+	ck_assert_msg(strncmp(last, shown, strlen(shown)) == 0 && last[strlen(shown)] == '\r', "shown: %s", last);
+}
+
 static void check_secret(int answer, const char *secret)
 {
 	ck_assert_int_eq(answer, PROMPT_SECRET);
 	ck_assert_uint_eq(t.length, strlen(secret));
 	ck_assert_int_eq(memcmp(t.secret, secret, t.length), 0);
 	ck_assert_ptr_null(strstr(t.seen, secret));
+	if (t.seen_length)
+		check_shown("answers): ", "");
 }
 
 #define STEPS(...) ((const struct step[]){__VA_ARGS__, {NULL, NULL}})
@@ -293,7 +317,7 @@ START_TEST(a_secret_at_the_wrong_question_drops_nothing)
 	int answer = ask(STEPS({"answers): ", "\r"}, {"to the question: ", "battery staple\r"}, {"answers): ", "right\r"}));
 
 	check_secret(answer, "right");
-	ck_assert_ptr_null(strstr(t.seen, "batt"));
+	check_shown("to the question: ", "b");
 	answer = ask(STEPS({"answers): ", "\r"}, {"to the question: ", "\r"}, {"answers): ", "\r"}, {"to the question: ", "p\r"}));
 	ck_assert_int_eq(answer, PROMPT_POWER_OFF);
 }
@@ -320,17 +344,37 @@ START_TEST(silence_is_an_answer)
 }
 END_TEST
 
+START_TEST(what_was_not_finished_is_wiped)
+{
+	ck_assert_int_eq(terminal_hold(&t.prompt.terminal, &t.tree.sys), 0);
+	ck_assert_int_eq(terminal_hold(&t.prompt.terminal, &t.tree.sys), 0);
+	ck_assert_int_eq(write(t.master, "abc", 3), 3);
+	ck_assert_int_eq(terminal_read_line(&t.prompt.terminal, &t.keys, 300 * USEC_PER_MSEC, false, t.secret, ROOM, &t.length),
+			 REPLY_SILENCE);
+	for (size_t i = 0; i < ROOM; i++)
+		ck_assert_uint_eq(t.secret[i], 0);
+	ck_assert_int_eq(write(t.master, "p\x7f\x15q\r", 5), 5);
+	ck_assert_int_eq(terminal_read_line(&t.prompt.terminal, &t.keys, LONG_USEC, true, t.secret, ROOM, &t.length), REPLY_LINE);
+	ck_assert_int_eq(t.secret[0], 'q');
+	ck_assert_ptr_nonnull(see(0, "p\b \bq"));
+}
+END_TEST
+
 /* No terminal and no agent; or a terminal that goes away. */
 START_TEST(nobody_is_waited_for)
 {
 	uint64_t begun = clock_monotonic_usec();
+	char lines[2000] = "";
 
 	t.question.wait_usec = 300 * USEC_PER_MSEC;
 	ck_assert_int_eq(ask(STEPS({"answers): ", NULL})), PROMPT_NOBODY);
 	t.prompt.terminal.given = open("/dev/null", O_RDWR | O_CLOEXEC);
 	ck_assert_int_eq(ask(STEPS({NULL, NULL})), PROMPT_NOBODY);
 	t.prompt.terminal.given = fd_close(t.prompt.terminal.given);
-	tree_write(&t.tree, "/dev/console", "secret\n"); /* no terminal either: echo cannot be off */
+	memset(lines, 'x', sizeof(lines) - 1);
+	for (size_t i = 9; i < sizeof(lines); i += 10)
+		lines[i] = i + 1 < sizeof(lines) ? '\n' : '\0';
+	tree_write(&t.tree, "/dev/console", lines); /* no terminal either: echo cannot be off */
 	ck_assert_int_eq(ask(STEPS({NULL, NULL})), PROMPT_NOBODY);
 	ck_assert_uint_ge(clock_monotonic_usec() - begun, 900 * USEC_PER_MSEC);
 }
@@ -523,6 +567,7 @@ START_TEST(what_is_no_answer_is_not_taken_for_one)
 {
 	t.question.wait_usec = 300 * USEC_PER_MSEC;
 	ck_assert_int_eq(ask_agent(ANSWERS("?what"), nobody_there), PROMPT_NOBODY);
+	ck_assert_uint_eq(t.prompt.asked, 1);
 }
 END_TEST
 
@@ -564,6 +609,7 @@ int main(void)
 	tcase_add_test(terminal, a_secret_at_the_wrong_question_drops_nothing);
 	tcase_add_test(terminal, too_long_is_said);
 	tcase_add_test(terminal, silence_is_an_answer);
+	tcase_add_test(terminal, what_was_not_finished_is_wiped);
 	tcase_add_test(terminal, nobody_is_waited_for);
 	tcase_add_test(terminal, a_signal_ends_the_question);
 	tcase_add_test(terminal, wrong_answers_slow_down_secrets_only);
