@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/fdio.h"
+#include "base/secret.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -114,11 +115,12 @@ static void read_console(struct keys *keys)
 	for (ssize_t i = 0; i < n; i++)
 		if (text[i] == ESC && (i + 1 == n || (text[i + 1] != '[' && text[i + 1] != 'O')))
 			abort_by(keys, "the Esc key");
+	secret_wipe(text, sizeof(text)); /* a passphrase may be among it */
 }
 
 static void read_device(struct keys *keys, int fd)
 {
-	struct input_event events[16];
+	struct input_event events[16] = {0};
 	ssize_t n;
 
 	while ((n = read(fd, events, sizeof(events))) > 0) {
@@ -131,6 +133,7 @@ static void read_device(struct keys *keys, int fd)
 				abort_by(keys, "the power key");
 		}
 	}
+	secret_wipe(events, sizeof(events));
 }
 
 static bool read_signals(struct keys *keys)
