@@ -62,4 +62,36 @@ test_restore_check_CPPFLAGS = $(KERNEL_TEST_INCLUDES) -DENTRY_BITS=64 -DPAGE_SHI
 test_restore_check_CFLAGS = $(KERNEL_TEST_CFLAGS)
 test_restore_check_LDFLAGS = $(KERNEL_TEST_SANITIZERS)
 test_restore_check_LDADD = $(CHECK_LIBS)
+
+# Page tables are what they are on arm64; the kernel's sources are built as they are, without strict aliasing.
+TRANS_PGD_SOURCES = src/kernel/tests/trans-pgd.c src/kernel/tests/shim-arm64/model.c \
+	src/kernel/tests/shim-arm64/model.h src/kernel/tests/shim-arm64/asm/pgalloc.h \
+	src/kernel/tests/shim-arm64/asm/pgtable.h src/kernel/tests/shim-arm64/asm/trans_pgd.h \
+	src/kernel/tests/shim-arm64/linux/kexec.h src/kernel/tests/shim-arm64/linux/mm.h \
+	src/kernel/tests/shim-arm64/linux/mmzone.h src/kernel/tests/shim-arm64/linux/printk.h \
+	src/kernel/tests/shim-arm64/linux/suspend.h src/kernel/files/arch/arm64/mm/trans_pgd-copy.c \
+	src/kernel/files/arch/arm64/mm/trans_pgd-verify.c
+TRANS_PGD_INCLUDES = -D_GNU_SOURCE -I$(srcdir)/src/kernel/tests/shim-arm64
+TRANS_PGD_CFLAGS = $(KERNEL_TEST_CFLAGS) -fno-strict-aliasing
+
+check_PROGRAMS += test-trans-pgd-3
+test_trans_pgd_3_SOURCES = $(TRANS_PGD_SOURCES)
+test_trans_pgd_3_CPPFLAGS = $(TRANS_PGD_INCLUDES) -DLEVELS=3
+test_trans_pgd_3_CFLAGS = $(TRANS_PGD_CFLAGS)
+test_trans_pgd_3_LDFLAGS = $(KERNEL_TEST_SANITIZERS)
+test_trans_pgd_3_LDADD = $(CHECK_LIBS)
+
+check_PROGRAMS += test-trans-pgd-4
+test_trans_pgd_4_SOURCES = $(TRANS_PGD_SOURCES)
+test_trans_pgd_4_CPPFLAGS = $(TRANS_PGD_INCLUDES) -DLEVELS=4
+test_trans_pgd_4_CFLAGS = $(TRANS_PGD_CFLAGS)
+test_trans_pgd_4_LDFLAGS = $(KERNEL_TEST_SANITIZERS)
+test_trans_pgd_4_LDADD = $(CHECK_LIBS)
+
+check_PROGRAMS += test-trans-pgd-5
+test_trans_pgd_5_SOURCES = $(TRANS_PGD_SOURCES)
+test_trans_pgd_5_CPPFLAGS = $(TRANS_PGD_INCLUDES) -DLEVELS=5
+test_trans_pgd_5_CFLAGS = $(TRANS_PGD_CFLAGS)
+test_trans_pgd_5_LDFLAGS = $(KERNEL_TEST_SANITIZERS)
+test_trans_pgd_5_LDADD = $(CHECK_LIBS)
 endif
