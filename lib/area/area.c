@@ -325,6 +325,9 @@ static int open_device(const struct sysctx *sys, const char *path, dev_t devno, 
 		return failure_set(f, REASON_AREA_UNSUITABLE, -r, path,
 				   "Boot without bdev_allow_write_mounted=0, or use a swap partition.",
 				   "the kernel does not let anyone write to this device");
+	if (r == -EROFS)
+		return failure_set(f, REASON_AREA_UNSUITABLE, EROFS, path,
+				   "Make it writable: a switch on the medium, or blockdev --setrw.", "nothing can be written to it");
 	if (r == -ENODEV)
 		return failure_set(f, REASON_AREA_UNSUITABLE, ENODEV, path, "Connect it again.", "the device has gone");
 	if (r == -ESTALE)

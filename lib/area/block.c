@@ -246,9 +246,14 @@ void block_device_id(const struct sysctx *sys, const struct block *block, char o
 
 int block_open(const struct sysctx *sys, const struct block *block, int flags)
 {
-	AUTO_CLOSE int fd = sys_open(sys, block->path, flags | O_NONBLOCK);
+	AUTO_CLOSE int fd = -1;
 	struct stat st;
 	int result;
+
+	/* Some drivers let a read-only device be opened for writing, and refuse the writes. */
+	if ((flags & O_ACCMODE) != O_RDONLY && number_attribute(sys, block, false, "ro") != 0)
+		return -EROFS;
+	fd = sys_open(sys, block->path, flags | O_NONBLOCK);
 
 	/* A stand-in may lie on a filesystem without O_DIRECT. */
 	if (fd == -EINVAL && sys->root >= 0)

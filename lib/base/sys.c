@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -13,6 +14,8 @@
 #include <sys/reboot.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#define CREATED_MODE 0600
 
 struct sysctx sysctx_host(void)
 {
@@ -38,12 +41,13 @@ int sys_open(const struct sysctx *s, const char *path, int flags)
 {
 	struct open_how how = {
 		.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
+		.mode = flags & O_CREAT ? CREATED_MODE : 0,
 		.resolve = RESOLVE_IN_ROOT,
 	};
 	int fd;
 
 	if (s->root < 0)
-		fd = open(path, flags | O_CLOEXEC);
+		fd = open(path, flags | O_CLOEXEC, CREATED_MODE);
 	else
 		fd = (int)syscall(SYS_openat2, s->root, path, &how, sizeof(how));
 	return fd < 0 ? -errno : fd;
@@ -102,6 +106,28 @@ int sys_write(const struct sysctx *s, const char *path, const char *text)
 	if (n < 0)
 		return -errno;
 	return (size_t)n == length ? 0 : -EIO;
+}
+
+int sys_append(const struct sysctx *s, const char *path, const char *text)
+{
+	AUTO_CLOSE int fd = sys_open(s, path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NOCTTY);
+
+	return fd < 0 ? fd : fd_write_full(fd, text, strlen(text));
+}
+
+int sys_mkdir(const struct sysctx *s, const char *path, mode_t mode)
+{
+	const char *name = strrchr(path, '/');
+	AUTO_CLOSE int parent = -1;
+	char folder[256];
+
+	if (!name || (size_t)(name - path) >= sizeof(folder))
+		return -EINVAL;
+	snprintf(folder, sizeof(folder), "%.*s", (int)(name - path) + (name == path), path);
+	parent = sys_open(s, folder, O_PATH | O_DIRECTORY);
+	if (parent < 0)
+		return parent;
+	return mkdirat(parent, name + 1, mode) < 0 && errno != EEXIST ? -errno : 0;
 }
 
 int sys_read_u64(const struct sysctx *s, const char *path, uint64_t *value)

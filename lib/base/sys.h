@@ -33,7 +33,7 @@ struct sysctx sysctx_host(void);
 int sysctx_init_rooted(struct sysctx *s, const char *path, const struct sysctx_ops *ops, void *data);
 void sysctx_deinit(struct sysctx *s);
 
-/* open() below the root, O_CLOEXEC added. Returns the descriptor or -errno. */
+/* open() below the root, O_CLOEXEC added; what is created has mode 0600. Returns the descriptor or -errno. */
 int sys_open(const struct sysctx *s, const char *path, int flags);
 /* stat() below the root (follows links). 0 or -errno. */
 int sys_stat(const struct sysctx *s, const char *path, struct stat *st);
@@ -43,6 +43,10 @@ ssize_t sys_readlink(const struct sysctx *s, const char *path, char *buf, size_t
 ssize_t sys_read(const struct sysctx *s, const char *path, char *buf, size_t size);
 /* Write @text in one write() to an existing file. 0 or -errno. */
 int sys_write(const struct sysctx *s, const char *path, const char *text);
+/* Append @text to a file, which is created if need be, in a directory that exists. 0 or -errno. */
+int sys_append(const struct sysctx *s, const char *path, const char *text);
+/* mkdir() in a directory that exists; one that is there already is fine. 0 or -errno. */
+int sys_mkdir(const struct sysctx *s, const char *path, mode_t mode);
 /* The file as one unsigned decimal number. 0, -EINVAL if it is not one, or -errno. */
 int sys_read_u64(const struct sysctx *s, const char *path, uint64_t *value);
 

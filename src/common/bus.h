@@ -7,8 +7,8 @@
  */
 #pragma once
 
-#define BUS_SOCKET_DIR "/run/hibernated"
-#define BUS_SOCKET "/run/hibernated/bus"
+#define RUN_FOLDER "/run/hibernated"
+#define BUS_SOCKET RUN_FOLDER "/bus"
 #define BUS_PATH "/org/hibernated/Manager"
 #define BUS_INTERFACE "org.hibernated.Manager1"
 /* Followed by the reason's name with '-' turned into '_'. */

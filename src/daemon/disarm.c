@@ -5,6 +5,7 @@
 #include "area/block.h"
 #include "area/mark.h"
 #include "base/fdio.h"
+#include "common/bus.h"
 #include "config/config.h"
 #include "daemon/console.h"
 #include "daemon/log.h"
@@ -14,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 struct disarm {
@@ -22,19 +22,32 @@ struct disarm {
 	struct log log;
 	struct console console;
 	void *buffer;
-	FILE *notice; /* opened with the first line */
+	dev_t kept; /* it was said that the image on it cannot be dropped */
 };
 
-static void say(struct disarm *d, const char *text)
+static void say(struct disarm *d, enum log_level level, const char *text)
 {
-	log_line(&d->log, LOG_LEVEL_NOTICE, "%s", text);
+	char line[600];
+
+	log_line(&d->log, level, "%s", text);
 	console_say(&d->console, "hibernated: %s", text);
-	if (!d->notice) {
-		mkdir("/run/hibernated", 0700);
-		d->notice = fopen(DROPPED_NOTICE, "ae");
-	}
-	if (d->notice)
-		fprintf(d->notice, "%s\n", text);
+	snprintf(line, sizeof(line), "%s\n", text);
+	if (sys_mkdir(&d->sys, RUN_FOLDER, 0700) >= 0)
+		(void)sys_append(&d->sys, DROPPED_NOTICE, line);
+}
+
+/* It stays armed while this system writes what it believes to be its own. */
+static void say_kept(struct disarm *d, const struct area_place *place, const struct failure *f)
+{
+	char text[512];
+
+	if (d->kept == place->devno)
+		return;
+	d->kept = place->devno;
+	snprintf(text, sizeof(text),
+		 "%s: an image that was not resumed cannot be dropped (%.100s%s%s); do it with hibernate-image discard before the next boot",
+		 place->device, f->text, f->error > 0 ? ": " : "", f->error > 0 ? strerrordesc_np(f->error) : "");
+	say(d, LOG_LEVEL_ERROR, text);
 }
 
 /* Opened for writing only where there is something to write: udev looks anew at each device that was open so. */
@@ -65,22 +78,24 @@ static int disarm_place(struct disarm *d, const struct area_place *place, struct
 	if (mark.kind == MARK_ARMED && area_identity_compare(&mark.identity, &place->identity, place->device, &other) < 0) {
 		snprintf(text, sizeof(text), "%s: an image of another device is left alone; hibernate-image discard drops it",
 			 place->device);
-		say(d, text);
+		say(d, LOG_LEVEL_NOTICE, text);
 		return 0;
 	}
 	r = write_disarmed(d, place, f);
-	if (r < 0)
+	if (r < 0) {
+		say_kept(d, place, f);
 		return r;
+	}
 	if (mark.kind == MARK_DAMAGED) {
 		snprintf(text, sizeof(text), "%s: an image with a mark that this version cannot read is dropped", place->device);
-		say(d, text);
+		say(d, LOG_LEVEL_NOTICE, text);
 		return 0;
 	}
 	created = (time_t)(mark.save.created_usec / 1000000);
 	strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S UTC", gmtime(&created));
 	snprintf(text, sizeof(text), "%s: the system hibernated at %s was not resumed; its image is dropped (%s)",
 		 place->device, when, mark_drop_phrase(MARK_DROP_BOOTED));
-	say(d, text);
+	say(d, LOG_LEVEL_NOTICE, text);
 	return 0;
 }
 
@@ -131,24 +146,26 @@ static int disarm_all(struct disarm *d, struct failure *f)
 	struct disarm_scan scan = {.disarm = d, .failure = f};
 	int r = block_each(&d->sys, disarm_block, &scan);
 
-	if (r < 0)
-		return failure_set(f, REASON_INTERNAL, -r, "/sys/class/block", "Mount /sys.", "cannot read it");
-	return scan.result < 0 ? scan.result : disarm_configured(d, f);
+	if (r < 0) {
+		failure_set(f, REASON_INTERNAL, -r, "/sys/class/block", "Mount /sys.", "cannot read it");
+		log_failure(&d->log, f);
+		return r;
+	}
+	r = disarm_configured(d, f);
+	return scan.result < 0 ? scan.result : r;
 }
 
-int disarm_run(const char *device, struct failure *f)
+int disarm_run(const struct sysctx *s, const char *device, struct failure *f)
 {
 	AUTO_FREE struct disarm *d = calloc(1, sizeof(*d));
 	int r;
 
 	if (!d || posix_memalign(&d->buffer, PAGE_BYTES, MARK_BUFFER_BYTES))
 		return failure_set(f, REASON_INTERNAL, ENOMEM, "disarm", NULL, "no memory");
-	d->sys = sysctx_host();
+	d->sys = *s;
 	log_init(&d->log, &d->sys);
 	console_init(&d->console, &d->sys, true);
 	r = device ? disarm_device(d, device, 0, f) : disarm_all(d, f);
-	if (d->notice)
-		fclose(d->notice);
 	console_deinit(&d->console);
 	log_deinit(&d->log);
 	free(d->buffer);

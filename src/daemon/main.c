@@ -48,6 +48,8 @@ int main(int argc, char **argv)
 	};
 	enum mode mode = MODE_SERVE;
 	const char *device = NULL;
+	bool said = false;
+	const struct sysctx host = sysctx_host();
 	struct failure f = {0};
 	char text[1024];
 	int c;
@@ -87,10 +89,10 @@ int main(int argc, char **argv)
 	else if (mode == MODE_RESUME)
 		resume_run(&f);
 	else if (mode == MODE_DISARM)
-		disarm_run(device, &f);
+		said = disarm_run(&host, device, &f) != -ENOMEM;
 	else
 		discard_active_marks(&f);
-	if (failed(&f))
+	if (failed(&f) && !said)
 		fprintf(stderr, "hibernated: %s\n", failure_format(&f, text, sizeof(text)));
 	return reason_exit_status(f.reason);
 }

@@ -200,11 +200,32 @@ static int check_mark(const struct resume *r, struct failure *f)
 			   "the mark of the image is damaged");
 }
 
+/*
+ * Before anything is loaded: an image on a device that cannot be written can be neither entered, since its mark must
+ * change first, nor dropped.
+ */
+static int make_writable(struct resume *r, struct failure *f)
+{
+	int fd;
+
+	if (r->writable)
+		return 0;
+	fd = area_place_open(&r->place, &r->sys, O_RDWR, f);
+	if (fd < 0)
+		return fd;
+	fd_close(r->mark_io.fd);
+	r->mark_io.fd = fd;
+	r->writable = true;
+	return 0;
+}
+
 static int try_resume(struct resume *r, struct failure *f)
 {
 	AUTO_CLOSE int area = area_place_open(&r->place, &r->sys, O_RDONLY, f);
 	int result = area < 0 ? area : check_mark(r, f);
 
+	if (result >= 0)
+		result = make_writable(r, f);
 	if (result >= 0)
 		result = start_worker(r, area, f);
 	if (result >= 0)
@@ -249,8 +270,10 @@ static enum mark_drop drop_of(enum reason reason)
 static int drop_image(struct resume *r, const struct failure *why)
 {
 	struct failure f = {0};
-	int result = mark_disarm(&r->mark_io, drop_of(why->reason), &f);
+	int result = make_writable(r, &f);
 
+	if (result >= 0)
+		result = mark_disarm(&r->mark_io, drop_of(why->reason), &f);
 	if (result < 0) {
 		log_failure(&r->log, &f);
 		console_say(&r->console, "hibernated: the image cannot be dropped: powering off; noresume boots past it");
@@ -306,7 +329,7 @@ static bool find_image(struct resume *r, struct failure *f)
 			*f = (struct failure){0};
 		return false;
 	}
-	fd = area_place_open(&r->place, &r->sys, O_RDWR, f);
+	fd = area_place_open(&r->place, &r->sys, O_RDONLY, f);
 	if (fd < 0)
 		return false;
 	r->mark_io.fd = fd;

@@ -26,6 +26,7 @@ struct resume {
 	struct settings settings;
 	struct area_place place;
 	struct mark_io mark_io; /* the area's device, O_DIRECT, and its first page */
+	bool writable;          /* it can be written; opened so only when there is an image */
 	struct mark mark;
 	struct supervisor worker;
 	struct snapshot snapshot;

@@ -107,8 +107,8 @@ static int listen_on_socket(struct failure *f)
 
 	if (sd_listen_fds(1) == 1)
 		return SD_LISTEN_FDS_START;
-	if (mkdir(BUS_SOCKET_DIR, 0700) < 0 && errno != EEXIST)
-		return failure_set(f, REASON_INTERNAL, errno, BUS_SOCKET_DIR, "Mount /run.", "cannot make it");
+	if (mkdir(RUN_FOLDER, 0700) < 0 && errno != EEXIST)
+		return failure_set(f, REASON_INTERNAL, errno, RUN_FOLDER, "Mount /run.", "cannot make it");
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return failure_set(f, REASON_INTERNAL, errno, BUS_SOCKET, NULL, "cannot make a socket");

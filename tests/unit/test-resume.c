@@ -7,6 +7,7 @@
 
 #include "area/fingerprint.h"
 #include "cli/worker-sandbox.h"
+#include "daemon/disarm.h"
 
 #include <check.h>
 #include <errno.h>
@@ -431,6 +432,114 @@ START_TEST(a_written_filesystem_drops_the_image_without_a_question)
 }
 END_TEST
 
+/* ---- a device that cannot be written --------------------------------------- */
+
+static void make_read_only(void)
+{
+	tree_write(&machine.tree, "/sys/class/block/vda2/ro", "1\n");
+}
+
+/* What was said at the console since the machine was switched on. */
+static const char *said(void)
+{
+	static char text[4096];
+	ssize_t n = read(machine.console, text, sizeof(text) - 1);
+
+	text[n < 0 ? 0 : n] = '\0';
+	return text;
+}
+
+/*
+ * Opening the device for writing came before looking at it: on a read-only one it failed, and the boot went past the image.
+ * It can be neither entered nor dropped, so there is no way to boot; nothing is loaded in vain.
+ */
+START_TEST(a_read_only_device_is_not_booted_past)
+{
+	static const char *const policies[] = {"ask", "poweroff", "boot"};
+	char text[128];
+
+	snprintf(text, sizeof(text), "ResumeWait=1\nAbortKey=none\nResumeFailure=%s", policies[_i]);
+	configure(text);
+	make_read_only();
+	type(_i ? "" : "b");
+	check_boot(MACHINE_OFF, policies[_i]);
+	ck_assert_int_eq(machine.state->reboot_command, RB_POWER_OFF);
+	check_armed();
+	ck_assert_uint_eq(machine.state->workers, 0);
+	ck_assert_uint_eq(machine.kernel->opens, 0);
+}
+END_TEST
+
+/* As if a switch had been turned in between. */
+START_TEST(a_device_that_becomes_writable_resumes)
+{
+	make_read_only();
+	configure("ResumeFailure=poweroff");
+	check_boot(MACHINE_OFF, "read-only");
+	tree_write(&machine.tree, "/sys/class/block/vda2/ro", "0\n");
+	machine_power_on(&machine, 3);
+	check_boot(MACHINE_ENTERED, "writable");
+	check_entered(1);
+}
+END_TEST
+
+START_TEST(a_read_only_device_without_an_image_is_no_news)
+{
+	make_read_only();
+	sign("SWAPSPACE2");
+	check_boot(MACHINE_RUNS, "swap");
+	ck_assert(!failed(&machine.state->failure));
+	ck_assert_uint_eq(machine.state->reboots, 0);
+	ck_assert_str_eq(said(), "");
+}
+END_TEST
+
+/* ---- the ordinary boot ----------------------------------------------------- */
+
+static const char *notice(void)
+{
+	static char text[4096];
+
+	return sys_read(&machine.tree.sys, DROPPED_NOTICE, text, sizeof(text)) < 0 ? "" : text;
+}
+
+START_TEST(an_ordinary_boot_drops_the_image)
+{
+	struct failure f = {0};
+
+	tree_write(&machine.tree, "/run/none", "");
+	ck_assert_int_eq(disarm_run(&machine.tree.sys, NULL, &f), 0);
+	ck_assert(!failed(&f));
+	check_mark(MARK_DROPPED, MARK_STATE_DISARMED, MARK_DROP_BOOTED);
+	ck_assert_ptr_nonnull(strstr(notice(), "/dev/vda2: the system hibernated at"));
+	ck_assert_ptr_nonnull(strstr(said(), "is dropped"));
+	/* The second time there is nothing to say. */
+	ck_assert_int_eq(disarm_run(&machine.tree.sys, "/dev/vda2", &f), 0);
+	ck_assert_str_eq(said(), "");
+}
+END_TEST
+
+/* It boots all the same, past an armed image: so it says that, where a person looks, and what to do. */
+START_TEST(an_ordinary_boot_says_what_it_cannot_drop)
+{
+	struct failure f = {0};
+	const char *text;
+
+	tree_write(&machine.tree, "/run/none", "");
+	configure("ResumeDevice=/dev/vda2"); /* the same device a second way */
+	make_read_only();
+	ck_assert_int_lt(disarm_run(&machine.tree.sys, NULL, &f), 0);
+	ck_assert_int_eq(f.reason, REASON_AREA_UNSUITABLE);
+	ck_assert_int_eq(f.error, EROFS);
+	check_armed();
+	text = said();
+	ck_assert_ptr_nonnull(strstr(text, "/dev/vda2: an image that was not resumed cannot be dropped"));
+	ck_assert_ptr_nonnull(strstr(text, "hibernate-image discard"));
+	ck_assert_ptr_null(strchr(strchr(text, '\n') + 1, '\n'));
+	ck_assert_ptr_nonnull(strstr(notice(), "cannot be dropped"));
+}
+END_TEST
+
 /* ---- asking ------------------------------------------------------------- */
 
 static const struct {
@@ -528,6 +637,11 @@ int main(void)
 		tcase_add_loop_test(cases, a_worker_that_oversteps_is_killed_and_the_image_is_kept, 0, MACHINE_OVERSTEPS);
 	tcase_add_loop_test(cases, a_fault_that_stays_boots_with_the_image_dropped, 0, (int)ARRAY_LENGTH(stays));
 	tcase_add_test(cases, a_written_filesystem_drops_the_image_without_a_question);
+	tcase_add_loop_test(cases, a_read_only_device_is_not_booted_past, 0, 3);
+	tcase_add_test(cases, a_device_that_becomes_writable_resumes);
+	tcase_add_test(cases, a_read_only_device_without_an_image_is_no_news);
+	tcase_add_test(cases, an_ordinary_boot_drops_the_image);
+	tcase_add_test(cases, an_ordinary_boot_says_what_it_cannot_drop);
 	tcase_add_loop_test(cases, the_user_is_asked, 0, (int)ARRAY_LENGTH(answers));
 	tcase_add_test(cases, a_power_off_that_comes_back_does_not_boot);
 	tcase_add_test(cases, a_key_stops_the_loading_and_asks);

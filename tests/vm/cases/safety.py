@@ -25,6 +25,33 @@ def without_resume(bench):
     ours.refuse(machine, proof, leaving, None)
 
 
+@case("read-only-device", "image on a device that became read-only: not booted past, and said; writable again, it resumes")
+def read_only(bench):
+    """Neither entered nor dropped, whatever is answered; an ordinary boot says what it cannot drop."""
+    swap = bench.swap()
+    machine = bench.machine([swap], "shipped", unpacked=True, files={ours.CONF: ours.conf()}).boot()
+    machine.sh("swapon /dev/vda1")
+    proof = Proof(machine)
+    leaving = ours.leave(machine)
+    before = swap.read(0, 4096)
+    machine.boot()
+    machine.sh("blockdev --setro /dev/vda && blockdev --setro /dev/vda1")
+    said = len(machine.qemu.console)
+    ours.fails(machine, ("area-unsuitable",), f"{ours.DISARM}; s=$?; cat /run/hibernated/dropped; exit $s")
+    expect("cannot be dropped" in machine.qemu.said(said), "the console does not say that the image stays")
+    said = len(machine.qemu.console)
+    machine.start(ours.RESUME)
+    words = ours.question(machine, said)
+    expect("vda1" in words and "Read-only" in words, f"it is not said that the device is read-only: {words}")
+    proof.check_new_life()
+    machine.qemu.type("b")
+    machine.wait_off(30)
+    expect(swap.read(0, 4096) == before, "the first page was changed")
+    machine.boot()
+    ours.come_back(machine, leaving)
+    proof.check()
+
+
 @case("kernel-image-left-alone", "the kernel's own image on the device: never touched")
 def foreign(bench):
     """S1SUSPEND is not ours, nor is uswsusp's ULSUSPEND: no resume, no disarm, no hibernation over it."""
