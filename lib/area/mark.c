@@ -6,6 +6,7 @@
 #include "area/mark.h"
 
 #include "area/mark-disk.h"
+#include "base/clock.h"
 #include "base/fdio.h"
 
 #include <endian.h>
@@ -14,6 +15,8 @@
 #include <unistd.h>
 
 #define SIGNATURE_OURS "ULSUSPEND" /* with its NUL, 10 bytes */
+#define RETRACT_TRIES 3
+#define RETRACT_PAUSE_USEC (50 * USEC_PER_MSEC)
 
 static const char *const kind_names[] = {
 	[MARK_NONE] = "none",       [MARK_SWAP] = "swap",       [MARK_ARMED] = "armed",     [MARK_DROPPED] = "dropped",
@@ -222,6 +225,34 @@ int mark_disarm(const struct mark_io *io, enum mark_drop drop, struct failure *f
 	disk->state = htole32(MARK_STATE_DISARMED);
 	disk->drop = htole32((uint32_t)drop);
 	return store_record(io, f);
+}
+
+static int destroy_header(const struct mark_io *io, uint64_t header_offset)
+{
+	int r;
+
+	if (header_offset == io->position)
+		return -EINVAL;
+	memset(io->buffer, 0, PAGE_BYTES);
+	r = fd_pwrite_full(io->fd, io->buffer, PAGE_BYTES, header_offset);
+	if (r == 0 && fdatasync(io->fd) < 0)
+		r = -errno;
+	return r < 0 ? r : MARK_HEADER_DESTROYED;
+}
+
+int mark_retract(const struct mark_io *io, uint64_t header_offset, enum mark_drop drop, struct failure *f)
+{
+	for (unsigned int tries = 0; tries < RETRACT_TRIES; tries++) {
+		int r = mark_disarm(io, drop, f);
+
+		/* What was written and not flushed reads back as done. */
+		if (r == 0 && tries && fdatasync(io->fd) < 0)
+			r = -errno;
+		if (r == 0)
+			return MARK_RETRACTED;
+		clock_sleep_usec(RETRACT_PAUSE_USEC);
+	}
+	return destroy_header(io, header_offset);
 }
 
 int mark_begin_resume(const struct mark_io *io, const struct mark_boot *boot, struct failure *f)

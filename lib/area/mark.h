@@ -136,6 +136,19 @@ int mark_arm(const struct mark_io *io, const struct mark *mark, struct failure *
  */
 int mark_disarm(const struct mark_io *io, enum mark_drop drop, struct failure *f);
 
+/* What mark_retract() could do. */
+enum mark_retraction {
+	MARK_RETRACTED,        /* disarmed */
+	MARK_HEADER_DESTROYED, /* still armed, perhaps; but it leads nowhere, so that the image is refused as damaged */
+};
+
+/*
+ * Before the slots of an image are given back: an armed mark must not lead to what swap puts there. Disarm it, more than
+ * once if need be; if that fails, destroy the header page at @header_offset, and flush. Returns enum mark_retraction, or
+ * -errno if the image can be resumed as before. @f says why it could not be disarmed.
+ */
+int mark_retract(const struct mark_io *io, uint64_t header_offset, enum mark_drop drop, struct failure *f);
+
 /*
  * Before ATOMIC_RESTORE: put the swap signature back, state in progress, with @boot (tries is counted here). Only
  * from MARK_ARMED (-EEXIST otherwise).

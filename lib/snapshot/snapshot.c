@@ -302,6 +302,16 @@ int snapshot_free_image(struct snapshot *s, struct failure *f)
 	return 0;
 }
 
+int snapshot_take_over(struct snapshot *s, struct failure *f)
+{
+	int r;
+
+	s->freezer = gettid();
+	s->image = SNAPSHOT_IMAGE_SPENT; /* whatever has happened since the fork */
+	r = snapshot_free_image(s, f);
+	return r < 0 ? r : snapshot_unfreeze(s, f);
+}
+
 int snapshot_power_off(struct snapshot *s, struct failure *f)
 {
 	int r;

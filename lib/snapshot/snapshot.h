@@ -105,6 +105,12 @@ int snapshot_freeze(struct snapshot *s, struct failure *f);
 /* Thaw. After a create_image or atomic_restore, free_image must come first. */
 int snapshot_unfreeze(struct snapshot *s, struct failure *f);
 
+/*
+ * For a process that was forked after FREEZE, with its copy of @s, when the one that froze is gone: forget the image and thaw. The
+ * slots stay allocated until the device is closed.
+ */
+int snapshot_take_over(struct snapshot *s, struct failure *f);
+
 /* ACPI S4 (or what the platform has) for create_image, power_off and atomic_restore; else the plain way. */
 int snapshot_set_platform(struct snapshot *s, bool platform, struct failure *f);
 

@@ -14,6 +14,8 @@
 
 #define GUARD_BYTES (PAGE_BYTES + MARK_BUFFER_BYTES)
 #define GUARD_GONE_USEC (2 * USEC_PER_SEC)
+#define GUARD_RETRY_USEC USEC_PER_SEC
+#define DESCRIPTORS_MAX 1024
 
 int guard_init(struct guard *guard)
 {
@@ -47,11 +49,68 @@ static bool wait_gone(pid_t pid, uint64_t deadline)
 	return true;
 }
 
-static void guard_main(struct guard *guard, const struct sysctx *s, pid_t session, int life, int ready, int snapshot_fd,
-		       int area_fd)
+/* What the guard works with: its own copies. */
+struct duty {
+	struct guard *guard;
+	struct snapshot snapshot;
+	struct mark_io io;
+	struct log *log;
+};
+
+static int retract(const struct duty *duty, struct failure *f)
 {
-	struct guard_shared *shared = guard->shared;
-	struct mark_io io = {.fd = area_fd, .position = shared->area_start, .buffer = guard->page, .name = "area"};
+	return mark_retract(&duty->io, duty->guard->shared->header_offset, MARK_DROP_FAILED, f);
+}
+
+/* Whoever waits for the session to end must not wait for us. */
+static void close_others(const struct duty *duty)
+{
+	for (int fd = 0; fd < sysconf(_SC_OPEN_MAX) && fd < DESCRIPTORS_MAX; fd++)
+		if (fd != STDERR_FILENO && fd != duty->snapshot.fd && fd != duty->io.fd && fd != duty->log->kmsg)
+			close(fd);
+}
+
+/*
+ * The image stays whole and its mark armed. User space goes on, because a frozen machine helps nobody, but without the
+ * slots; the disk may come back.
+ */
+static void keep_slots(struct duty *duty)
+{
+	struct failure f = {0};
+
+	if (snapshot_take_over(&duty->snapshot, &f) < 0) {
+		log_failure(duty->log, &f);
+		return; /* closing the descriptor thaws */
+	}
+	log_release(duty->log);
+	close_others(duty);
+	munlockall();
+	while (retract(duty, NULL) < 0)
+		clock_sleep_usec(GUARD_RETRY_USEC);
+	log_line(duty->log, LOG_LEVEL_NOTICE, "%s: the image is dropped at last", duty->io.name);
+}
+
+static void disarm(struct duty *duty)
+{
+	struct failure f = {0};
+	int r = retract(duty, &f);
+
+	if (r == MARK_RETRACTED)
+		return;
+	log_failure(duty->log, &f);
+	if (r == MARK_HEADER_DESTROYED) {
+		log_line(duty->log, LOG_LEVEL_WARNING, "%s: the mark stays, but its image is destroyed; mkswap removes it", duty->io.name);
+		return;
+	}
+	log_line(duty->log, LOG_LEVEL_ERROR,
+		 "%s: the image cannot be dropped; its swap is kept and nothing hibernates until it can. Check the disk; or boot with noresume, then use mkswap",
+		 duty->io.name);
+	keep_slots(duty);
+}
+
+static void guard_main(struct duty *duty, const struct sysctx *s, pid_t session, int life, int ready)
+{
+	struct guard_shared *shared = duty->guard->shared;
 	uint64_t deadline;
 	char byte = 0;
 	pid_t worker;
@@ -61,7 +120,7 @@ static void guard_main(struct guard *guard, const struct sysctx *s, pid_t sessio
 	if (write(ready, &byte, 1) != 1)
 		_exit(1);
 	fd_close(ready);
-	failpoint_hit(&guard->failpoints, "guard-start");
+	failpoint_hit(&duty->guard->failpoints, "guard-start");
 	while (read(life, &byte, 1) < 0 && errno == EINTR)
 		;
 
@@ -73,22 +132,26 @@ static void guard_main(struct guard *guard, const struct sysctx *s, pid_t sessio
 	if (worker > 0)
 		wait_gone(worker, deadline);
 	if (shared->armed)
-		mark_disarm(&io, MARK_DROP_FAILED, NULL);
-	failpoint_hit(&guard->failpoints, "guard-disarmed");
-	fd_close(snapshot_fd);
+		disarm(duty);
+	failpoint_hit(&duty->guard->failpoints, "guard-disarmed");
+	fd_close(duty->snapshot.fd);
+	log_release(duty->log); /* what the session had held back when this was forked */
 	_exit(0);
 }
 
-int guard_start(struct guard *guard, const struct sysctx *s, int snapshot_fd, int area_fd, uint64_t area_start)
+int guard_start(struct guard *guard, const struct sysctx *s, const struct snapshot *snapshot, const struct mark_io *area,
+		struct log *log)
 {
+	struct duty duty = {.guard = guard, .snapshot = *snapshot, .io = *area, .log = log};
 	int life[2], ready[2];
 	pid_t session = getpid(), pid;
 	char byte;
 	ssize_t n;
 
+	duty.io.buffer = guard->page;
 	guard->shared->armed = 0;
 	guard->shared->worker = 0;
-	guard->shared->area_start = area_start;
+	guard->shared->header_offset = area->position;
 	if (pipe2(life, O_CLOEXEC) < 0)
 		return -errno;
 	if (pipe2(ready, O_CLOEXEC) < 0) {
@@ -102,7 +165,7 @@ int guard_start(struct guard *guard, const struct sysctx *s, int snapshot_fd, in
 	if (pid == 0) {
 		fd_close(life[1]);
 		fd_close(ready[0]);
-		guard_main(guard, s, session, life[0], ready[1], snapshot_fd, area_fd);
+		guard_main(&duty, s, session, life[0], ready[1]);
 	}
 	n = pid < 0 ? -errno : 0;
 	fd_close(life[0]);

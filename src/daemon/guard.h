@@ -7,7 +7,9 @@
  * would then point at pages that swap uses again, and the next boot would resume from garbage. So
  * a guard, forked after FREEZE (and therefore never frozen), holds a copy of that descriptor. When the
  * session dies, the guard waits until session and worker are gone from the process table, disarms the mark,
- * and only then closes the descriptor.
+ * and only then closes the descriptor. If the mark cannot be disarmed, the guard destroys the header that it leads to. If
+ * that fails, too, it thaws user space but keeps the descriptor, and with it the swap slots, and goes on trying:
+ * so the armed mark never leads to anything but the image that it was made for, which a later boot finds stale.
  *
  * Facts: a task that was made after FREEZE and still exists at thaw, dead and unreaped included, gives
  * a kernel warning, unless it is the one whose close() thaws. Session and worker therefore have a parent
@@ -19,6 +21,8 @@
 #include "area/mark.h"
 #include "base/failpoint.h"
 #include "base/sys.h"
+#include "daemon/log.h"
+#include "snapshot/snapshot.h"
 
 #include <sys/types.h>
 
@@ -26,7 +30,7 @@
 struct guard_shared {
 	_Atomic int armed;       /* the mark may be on the area */
 	_Atomic int worker;      /* pid of the worker, 0 if none */
-	uint64_t area_start;     /* device byte offset of the area's first page */
+	uint64_t header_offset;  /* where the mark leads to */
 };
 
 struct guard {
@@ -41,9 +45,10 @@ struct guard {
 int guard_init(struct guard *guard);
 void guard_deinit(struct guard *guard);
 /*
- * Fork the guard; after FREEZE, with the descriptors that it shall hold. Its memory is locked when this
- * returns. 0 or -errno.
+ * Fork the guard; after FREEZE. It takes copies of @snapshot and @area, whose descriptors it holds, and of @log. Its
+ * memory is locked when this returns. 0 or -errno.
  */
-int guard_start(struct guard *guard, const struct sysctx *s, int snapshot_fd, int area_fd, uint64_t area_start);
+int guard_start(struct guard *guard, const struct sysctx *s, const struct snapshot *snapshot, const struct mark_io *area,
+		struct log *log);
 /* Kill it and wait for it; always before UNFREEZE. Idempotent. */
 void guard_stop(struct guard *guard);

@@ -81,7 +81,7 @@ static int step_guard(struct hibernation *h)
 	int r;
 
 	h->guard.failpoints = h->failpoints;
-	r = guard_start(&h->guard, &h->sys, h->snapshot.fd, h->mark_io.fd, h->mark_io.position);
+	r = guard_start(&h->guard, &h->sys, &h->snapshot, &h->mark_io, &h->log);
 
 	if (r < 0)
 		return failure_set(h->failure, REASON_INTERNAL, -r, "guard", "Free some memory.", "cannot start it");
@@ -286,20 +286,19 @@ static int step_write(struct hibernation *h)
 
 /*
  * Needs the snapshot session open: the kernel refuses writes to an active swap device otherwise. The slots are given
- * back next. An armed mark must not lead to what swap puts there, so when it cannot be undone, the header that it
- * points to goes: the image is then refused as damaged.
+ * back next, and an armed mark must not lead to what swap puts there.
  */
 static void undo_commit(struct hibernation *h)
 {
 	struct failure f = {0};
+	int r = mark_retract(&h->mark_io, h->header_offset, MARK_DROP_FAILED, &f);
 
-	if (mark_disarm(&h->mark_io, MARK_DROP_FAILED, &f) >= 0) {
+	if (r == MARK_RETRACTED) {
 		h->guard.shared->armed = 0;
 		return;
 	}
 	log_failure(&h->log, &f);
-	memset(h->page, 0, PAGE_BYTES);
-	if (fd_pwrite_full(h->mark_io.fd, h->page, PAGE_BYTES, h->header_offset) < 0 || fdatasync(h->mark_io.fd) < 0)
+	if (r < 0)
 		log_line(&h->log, LOG_LEVEL_ERROR, "%s: the image cannot be dropped; boot with noresume, then use mkswap",
 			 h->area.name);
 }
@@ -329,6 +328,7 @@ static int step_commit(struct hibernation *h)
 		.stored_bytes = h->report->stored_bytes,
 		.pages = h->report->image_pages,
 	};
+	h->guard.shared->header_offset = h->header_offset;
 	h->guard.shared->armed = 1;
 	r = mark_arm(&h->mark_io, &mark, h->failure);
 	if (r < 0) {

@@ -59,6 +59,22 @@ static void overstep(bool moving)
 		here->overstep();
 }
 
+/* What the run has forked to survive it, in whose memory the knobs are its own. */
+static bool in_guard(const struct machine *m)
+{
+	return m && !in_worker && m->pid && getpid() != m->pid;
+}
+
+/* A disk that takes nothing from the guard, not even a flush. */
+static int guard_fault(void)
+{
+	if (!in_guard(here) || !here->guard_faults)
+		return 0;
+	here->guard_faults--;
+	errno = EIO;
+	return -1;
+}
+
 static int disk_fault(int error)
 {
 	if (!here || in_worker || !error || !here->fault_times)
@@ -80,6 +96,8 @@ static bool is_first_page(off_t position)
 ssize_t __wrap_pwrite(int fd, const void *data, size_t size, off_t position)
 {
 	overstep(false);
+	if (guard_fault() < 0)
+		return -1;
 	if (is_first_page(position) && disk_fault(here ? here->write_error : 0) < 0)
 		return -1;
 	return __real_pwrite(fd, data, size, position);
@@ -89,6 +107,8 @@ int __wrap_fdatasync(int fd)
 {
 	if (disk_fault(here ? here->flush_error : 0) < 0)
 		return -1;
+	if (here && !in_worker)
+		here->state->flushes++;
 	return __real_fdatasync(fd);
 }
 
@@ -190,7 +210,8 @@ static void check_giving_back(struct machine *m, const char *what)
 	struct mark mark;
 
 	machine_mark(m, &mark);
-	if (m->hibernation && mark.kind == MARK_ARMED && machine_has_header(m, &mark))
+	if (m->hibernation && mark.kind == MARK_ARMED && machine_has_header(m, &mark) &&
+	    !(in_guard(m) && m->kernel->areas[0].taken)) /* it keeps the slots */
 		fake_kernel_violate(m->kernel, "%s under an armed mark", what);
 	if (m->resume && mark.kind == MARK_DROPPED && mark.state == MARK_STATE_IN_PROGRESS)
 		fake_kernel_violate(m->kernel, "%s with the image still in progress", what);
@@ -599,6 +620,7 @@ static _Noreturn void run_hibernation(struct machine *m, const struct session_re
 	if (config_load(&config, &m->tree.sys, &report.failure) < 0)
 		fake_kernel_violate(m->kernel, "configuration: %s", report.failure.text);
 	descriptors = open_descriptors();
+	m->pid = getpid();
 	m->hibernation = h;
 	hibernation_init(h, &m->tree.sys, request, &config, &report);
 	h->snapshot_ops = &machine_ops;

@@ -9,6 +9,7 @@
  * and outlives it. Rules that only somebody who sees kernel, disk and processes together can check are checked at
  * every ioctl and counted as violations of the fake kernel:
  *
+ *   - the guard may thaw under an armed mark when it keeps the slots
  *   - no child of the session lives from before FREEZE, or at the thaw, or at the last close
  *   - the mark is armed when the machine leaves, and all signals are blocked; when slots or image are given back, and at
  *     the thaw, it is not armed (saving), or leads to no header, and is not in progress (resuming)
@@ -39,6 +40,7 @@ struct machine_state {
 	int reboot_command;           /* the last one, 0: none */
 	unsigned int reboots;
 	unsigned int workers;         /* started so far */
+	unsigned int flushes;         /* of the disk, but for the worker's */
 	unsigned int calls[256];      /* ioctls, by their number */
 };
 
@@ -67,10 +69,12 @@ struct machine {
 	int flush_error;              /* ...or of its flush... */
 	unsigned int fault_skip;      /* ...after so many of them... */
 	unsigned int fault_times;     /* ...so often */
+	unsigned int guard_faults;    /* the first so many writes of the guard fail */
 
 	/* For actions: the run. */
 	struct hibernation *hibernation;
 	struct resume *resume;
+	pid_t pid;
 };
 
 /* A machine in good health, 600 pages of memory to save. */

@@ -731,6 +731,75 @@ START_TEST(a_killed_session_leaves_no_armed_mark)
 }
 END_TEST
 
+/* What the kernel log holds. */
+static bool logged(const char *text)
+{
+	static char log[PAGE_BYTES + 1];
+	int fd = open(tree_path(&machine.tree, "/dev/kmsg"), O_RDONLY | O_CLOEXEC);
+	ssize_t n = read(fd, log, sizeof(log) - 1);
+
+	fd_close(fd);
+	log[n < 0 ? 0 : n] = '\0';
+	return strstr(log, text) != NULL;
+}
+
+/*
+ * The guard disarmed once and believed that it had: with a disk that refused, it closed the device under an armed mark.
+ * Now it tries again; then destroys what the mark leads to; then keeps the slots and goes on trying while user space runs.
+ */
+START_TEST(a_guard_does_not_give_up)
+{
+	static const struct {
+		const char *what;
+		unsigned int faults;
+		enum mark_kind kind;
+		bool kept;          /* user space runs, but the slots are not given back */
+		const char *says;
+	} rows[] = {
+		{"a moment", 1, MARK_DROPPED, false, ""},
+		{"only the mark cannot be written", 3, MARK_ARMED, false, "its image is destroyed; mkswap"},
+		{"nothing can be written for a while", 6, MARK_DROPPED, true, "boot with noresume, then use mkswap"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+		struct mark mark;
+
+		machine_deinit(&machine);
+		machine_init(&machine);
+		machine.guard_faults = rows[i].faults;
+		before(SNAPSHOT_POWER_OFF, 0, machine_kill_session);
+		check_end(machine_hibernate(&machine, SESSION_HIBERNATE), MACHINE_KILLED, rows[i].what);
+		machine_mark(&machine, &mark);
+		ck_assert_msg(mark.kind == rows[i].kind, "%s: the mark is %s", rows[i].what, mark_kind_name(mark.kind));
+		if (mark.kind == MARK_DROPPED)
+			ck_assert_int_eq(mark.drop, MARK_DROP_FAILED);
+		else
+			ck_assert(!machine_has_header(&machine, &mark));
+		ck_assert_msg(machine_count(&machine, SNAPSHOT_UNFREEZE) == (rows[i].kept ? 1 : 0), "%s: thawed", rows[i].what);
+		ck_assert_msg(logged(rows[i].says), "%s: the log does not say so", rows[i].what);
+		ck_assert_uint_eq(machine_count(&machine, SNAPSHOT_FREE_SWAP_PAGES), 0);
+	}
+}
+END_TEST
+
+/* What a failed flush has left in the disk's memory reads back as if it were done. */
+START_TEST(a_disarm_that_was_not_flushed_is_flushed)
+{
+	struct mark mark;
+
+	machine.kernel->faults[0] = (struct fake_fault){SNAPSHOT_POWER_OFF, -EBUSY, 0, 1};
+	machine.flush_error = -EIO;
+	machine.fault_skip = 1;
+	machine.fault_times = 2;
+	check_end(machine_hibernate(&machine, SESSION_HIBERNATE), MACHINE_RUNS, "flush");
+	machine_check_undone(&machine, "flush");
+	machine_mark(&machine, &mark);
+	ck_assert_int_eq(mark.drop, MARK_DROP_FAILED);
+	ck_assert(machine_has_header(&machine, &mark));
+	ck_assert_uint_eq(machine.state->flushes, 2);
+}
+END_TEST
+
 /* ---- failpoints --------------------------------------------------------- */
 
 #if ENABLE_FAILPOINTS
@@ -776,6 +845,8 @@ int main(void)
 	tcase_add_test(cases, freezing_is_tried_twice);
 	tcase_add_test(cases, a_mark_of_the_running_boot_does_not_stand_in_the_way);
 	tcase_add_test(cases, a_killed_session_leaves_no_armed_mark);
+	tcase_add_test(cases, a_guard_does_not_give_up);
+	tcase_add_test(cases, a_disarm_that_was_not_flushed_is_flushed);
 #if ENABLE_FAILPOINTS
 	tcase_add_loop_test(cases, each_step_can_fail, 0, 12);
 #endif
