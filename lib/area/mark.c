@@ -44,6 +44,7 @@ static const struct {
 	[MARK_DROP_UNREADABLE] = {"unreadable", "the image could not be read by this system"},
 	[MARK_DROP_DISCARDED] = {"discarded", "it was discarded by hand"},
 	[MARK_DROP_TAKEN] = {"taken", "the area was taken into use as swap"},
+	[MARK_DROP_WOKE] = {"woke", "the system woke up from RAM and did not need it"},
 };
 _Static_assert(ARRAY_LENGTH(drops) == _MARK_DROP_MAX, "each reason has a row");
 

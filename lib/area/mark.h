@@ -66,6 +66,7 @@ enum mark_drop {
 	MARK_DROP_UNREADABLE,  /* damaged, of another version, machine or kernel */
 	MARK_DROP_DISCARDED,   /* hibernate-image discard */
 	MARK_DROP_TAKEN,       /* swapon put the swap signature back; never written, only reported */
+	MARK_DROP_WOKE,        /* hybrid: the system woke up from RAM */
 	_MARK_DROP_MAX,
 	_MARK_DROP_INVALID = -1,
 };

@@ -290,8 +290,9 @@ static int step_write(struct hibernation *h)
  */
 static void undo_commit(struct hibernation *h)
 {
+	enum mark_drop drop = h->report->outcome == OUTCOME_WOKE ? MARK_DROP_WOKE : MARK_DROP_FAILED;
 	struct failure f = {0};
-	int r = mark_retract(&h->mark_io, h->header_offset, MARK_DROP_FAILED, &f);
+	int r = mark_retract(&h->mark_io, h->header_offset, drop, &f);
 
 	if (r == MARK_RETRACTED) {
 		h->guard.shared->armed = 0;

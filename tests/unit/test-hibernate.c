@@ -163,8 +163,12 @@ END_TEST
 
 START_TEST(hybrid_wakes_up_without_a_mark)
 {
+	struct mark mark;
+
 	check_end(machine_hibernate(&machine, SESSION_HYBRID), MACHINE_RUNS, "hybrid");
 	machine_check_undone(&machine, "hybrid");
+	machine_mark(&machine, &mark);
+	ck_assert_int_eq(mark.drop, MARK_DROP_WOKE); /* nothing has failed */
 	ck_assert(machine.kernel->suspended);
 	ck_assert_int_eq(machine.state->report.outcome, OUTCOME_WOKE);
 	ck_assert(!failed(&machine.state->report.failure));
