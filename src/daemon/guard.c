@@ -70,19 +70,9 @@ static void close_others(const struct duty *duty)
 			close(fd);
 }
 
-/*
- * The image stays whole and its mark armed. User space goes on, because a frozen machine helps nobody, but without the
- * slots; the disk may come back.
- */
+/* The image stays whole and its mark armed, until the disk comes back. User space runs. */
 static void keep_slots(struct duty *duty)
 {
-	struct failure f = {0};
-
-	if (snapshot_take_over(&duty->snapshot, &f) < 0) {
-		log_failure(duty->log, &f);
-		return; /* closing the descriptor thaws */
-	}
-	log_release(duty->log);
 	close_others(duty);
 	munlockall();
 	while (retract(duty, NULL) < 0)
@@ -90,22 +80,46 @@ static void keep_slots(struct duty *duty)
 	log_line(duty->log, LOG_LEVEL_NOTICE, "%s: the image is dropped at last", duty->io.name);
 }
 
+int guard_retract(const struct mark_io *io, uint64_t header_offset, enum mark_drop drop, struct log *log)
+{
+	struct failure f = {0};
+	int r = mark_retract(io, header_offset, drop, &f);
+
+	if (r == MARK_RETRACTED)
+		return r;
+	log_failure(log, &f);
+	if (r == MARK_HEADER_DESTROYED)
+		log_line(log, LOG_LEVEL_WARNING, "%s: the mark stays, but its image is destroyed; mkswap removes it", io->name);
+	else
+		log_line(log, LOG_LEVEL_ERROR,
+			 "%s: the image cannot be dropped; its swap is kept and nothing hibernates until it can. Check the disk; or boot with noresume, then use mkswap",
+			 io->name);
+	return r;
+}
+
+/* A frozen machine would help nobody. */
 static void disarm(struct duty *duty)
 {
 	struct failure f = {0};
-	int r = retract(duty, &f);
 
-	if (r == MARK_RETRACTED)
+	if (guard_retract(&duty->io, duty->guard->shared->header_offset, MARK_DROP_FAILED, duty->log) >= 0)
 		return;
-	log_failure(duty->log, &f);
-	if (r == MARK_HEADER_DESTROYED) {
-		log_line(duty->log, LOG_LEVEL_WARNING, "%s: the mark stays, but its image is destroyed; mkswap removes it", duty->io.name);
-		return;
+	if (snapshot_take_over(&duty->snapshot, &f) < 0) {
+		log_failure(duty->log, &f);
+		return; /* closing the descriptor thaws */
 	}
-	log_line(duty->log, LOG_LEVEL_ERROR,
-		 "%s: the image cannot be dropped; its swap is kept and nothing hibernates until it can. Check the disk; or boot with noresume, then use mkswap",
-		 duty->io.name);
+	log_release(duty->log);
 	keep_slots(duty);
+}
+
+void guard_keep_slots(struct guard *guard, const struct snapshot *snapshot, const struct mark_io *area, struct log *log)
+{
+	struct duty duty = {.guard = guard, .snapshot = *snapshot, .io = *area, .log = log};
+
+	if (fork() != 0) /* where it fails the slots go with the session; the log has said what to do */
+		return;
+	keep_slots(&duty);
+	_exit(0);
 }
 
 static void guard_main(struct duty *duty, const struct sysctx *s, pid_t session, int life, int ready)

@@ -50,5 +50,15 @@ void guard_deinit(struct guard *guard);
  */
 int guard_start(struct guard *guard, const struct sysctx *s, const struct snapshot *snapshot, const struct mark_io *area,
 		struct log *log);
+
+/* mark_retract(), and the log says what could not be done. */
+int guard_retract(const struct mark_io *io, uint64_t header_offset, enum mark_drop drop, struct log *log);
+
+/*
+ * For a session whose guard_retract() failed, after the thaw: leave a process behind that holds @snapshot, and with it the
+ * slots, until the mark of @area can be disarmed.
+ */
+void guard_keep_slots(struct guard *guard, const struct snapshot *snapshot, const struct mark_io *area, struct log *log);
+
 /* Kill it and wait for it; always before UNFREEZE. Idempotent. */
 void guard_stop(struct guard *guard);

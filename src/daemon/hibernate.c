@@ -224,6 +224,8 @@ static void undo_slots(struct hibernation *h)
 	struct failure f = {0};
 
 	supervisor_stop(&h->worker); /* nobody may write to slots that are free again */
+	if (h->keep_slots)
+		return;
 	if (snapshot_free_swap_pages(&h->snapshot, &f) < 0)
 		log_failure(&h->log, &f);
 }
@@ -291,17 +293,11 @@ static int step_write(struct hibernation *h)
 static void undo_commit(struct hibernation *h)
 {
 	enum mark_drop drop = h->report->outcome == OUTCOME_WOKE ? MARK_DROP_WOKE : MARK_DROP_FAILED;
-	struct failure f = {0};
-	int r = mark_retract(&h->mark_io, h->header_offset, drop, &f);
+	int r = guard_retract(&h->mark_io, h->header_offset, drop, &h->log);
 
-	if (r == MARK_RETRACTED) {
+	h->keep_slots = r < 0;
+	if (r == MARK_RETRACTED)
 		h->guard.shared->armed = 0;
-		return;
-	}
-	log_failure(&h->log, &f);
-	if (r < 0)
-		log_line(&h->log, LOG_LEVEL_ERROR, "%s: the image cannot be dropped; boot with noresume, then use mkswap",
-			 h->area.name);
 }
 
 /* The commit point: until the mark is on the medium, a crash loses nothing but the image. */

@@ -56,6 +56,7 @@ struct hibernation {
 	uint64_t header_offset;  /* of the image's header page on the device, as the worker said */
 	uint64_t frozen_at;      /* clock_monotonic_usec() before FREEZE */
 };
+	bool keep_slots;         /* the mark is armed and cannot be disarmed: what it leads to must stay as it is */
 
 /* Hibernate or suspend to both, as @request says; fills in @report. Runs in a process of its own. */
 void hibernate_run(const struct session_request *request, const struct config *config,

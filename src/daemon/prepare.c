@@ -283,6 +283,8 @@ void undo_prepare(struct hibernation *h)
 {
 	if (h->report->outcome == OUTCOME_RESUMED)
 		read_boot_record(h);
+	if (h->keep_slots)
+		guard_keep_slots(&h->guard, &h->snapshot, &h->mark_io, &h->log);
 	snapshot_close(&h->snapshot);
 	settings_restore(&h->settings, &h->sys);
 	refusers_deinit(&h->refusers);

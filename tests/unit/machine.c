@@ -315,6 +315,8 @@ static int machine_close(void *data, int fd)
 	struct machine *m = data;
 
 	check_thaw(m, "the last close");
+	if (m->hibernation && m->hibernation->keep_slots)
+		return close(fd); /* not the last one */
 	if (m->kernel->frozen || m->kernel->ready || m->kernel->kernel_threads_frozen || m->kernel->areas[0].taken)
 		fake_kernel_violate(m->kernel, "the last close has to clean up: %s",
 				    m->kernel->frozen ? "frozen" : m->kernel->areas[0].taken ? "slots" : "image");
@@ -606,7 +608,7 @@ static void check_returned(struct machine *m, size_t descriptors)
 		fake_kernel_violate(m->kernel, "%zu descriptors were left open", open_descriptors() - descriptors);
 	check_setting(m, "/proc/sys/kernel/printk", SETTINGS_PRINTK);
 	check_setting(m, "/sys/power/image_size", SETTINGS_IMAGE_SIZE);
-	if (!m->sync && has_children())
+	if (!m->sync && has_children() && !(m->hibernation && m->hibernation->keep_slots))
 		fake_kernel_violate(m->kernel, "a child is left");
 }
 

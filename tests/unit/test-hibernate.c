@@ -46,6 +46,18 @@ static unsigned int refusals(void)
 	return machine_count(&machine, SNAPSHOT_POWER_OFF) + machine.state->reboots;
 }
 
+/* What the kernel log holds. */
+static bool logged(const char *text)
+{
+	static char log[PAGE_BYTES + 1];
+	int fd = open(tree_path(&machine.tree, "/dev/kmsg"), O_RDONLY | O_CLOEXEC);
+	ssize_t n = read(fd, log, sizeof(log) - 1);
+
+	fd_close(fd);
+	log[n < 0 ? 0 : n] = '\0';
+	return strstr(log, text) != NULL;
+}
+
 /* ---- leaving ------------------------------------------------------------ */
 
 START_TEST(a_hibernation_ends_with_the_power_off_and_an_armed_mark)
@@ -158,6 +170,28 @@ START_TEST(a_mark_that_cannot_be_undone_leads_nowhere)
 	check_end(machine_boot(&machine), MACHINE_RUNS, "next boot");
 	machine_mark(&machine, &mark);
 	ck_assert_int_eq(mark.drop, MARK_DROP_UNREADABLE);
+}
+END_TEST
+
+/* Neither the mark nor the header can be written: the session goes, but the slots stay until the disk is back. */
+START_TEST(slots_outlive_a_session_that_cannot_disarm)
+{
+	struct mark mark;
+
+	machine.kernel->faults[0] = (struct fake_fault){SNAPSHOT_POWER_OFF, -EBUSY, 0, 1};
+	machine.flush_error = -EIO;
+	machine.fault_skip = 1;
+	machine.fault_times = 4;
+	machine.guard_faults = 2;
+	check_end(machine_hibernate(&machine, SESSION_HIBERNATE), MACHINE_RUNS, "dead disk");
+	ck_assert_int_eq(machine.state->report.failure.reason, REASON_LEAVE_REFUSED);
+	ck_assert(!machine.kernel->frozen);
+	ck_assert_uint_eq(machine_count(&machine, SNAPSHOT_FREE_SWAP_PAGES), 0);
+	ck_assert_uint_gt(machine.kernel->areas[0].taken, 0);
+	machine_mark(&machine, &mark);
+	ck_assert_int_eq(mark.drop, MARK_DROP_FAILED);
+	ck_assert(logged("boot with noresume, then use mkswap"));
+	ck_assert(logged("dropped at last"));
 }
 END_TEST
 
@@ -735,18 +769,6 @@ START_TEST(a_killed_session_leaves_no_armed_mark)
 }
 END_TEST
 
-/* What the kernel log holds. */
-static bool logged(const char *text)
-{
-	static char log[PAGE_BYTES + 1];
-	int fd = open(tree_path(&machine.tree, "/dev/kmsg"), O_RDONLY | O_CLOEXEC);
-	ssize_t n = read(fd, log, sizeof(log) - 1);
-
-	fd_close(fd);
-	log[n < 0 ? 0 : n] = '\0';
-	return strstr(log, text) != NULL;
-}
-
 /*
  * The guard disarmed once and believed that it had: with a disk that refused, it closed the device under an armed mark.
  * Now it tries again; then destroys what the mark leads to; then keeps the slots and goes on trying while user space runs.
@@ -859,3 +881,4 @@ int main(void)
 	srunner_free(runner);
 	return bad ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+	tcase_add_test(cases, slots_outlive_a_session_that_cannot_disarm);
