@@ -42,7 +42,7 @@ enum worker_message_type {
 	WORKER_ASK,       /* worker: job.header_release filled in; the secret before, if there was one, was not the right one */
 	WORKER_SECRET,    /* daemon: job.seal.secret filled in: try it */
 	WORKER_LOAD,      /* daemon: go; carries the /dev/snapshot descriptor (SCM_RIGHTS) */
-	WORKER_PROGRESS,  /* worker: value[0] = pages done, value[1] = pages in all, value[2] = bytes on the disk */
+	WORKER_PROGRESS,  /* worker: value[0] = pages done, value[1] = pages in all, value[2] = bytes on the disk; none falls */
 	WORKER_DONE,      /* worker: job.result filled in; everything is on the medium (flushed) */
 	WORKER_FAILED,    /* worker: job.failure filled in; it exits after this */
 	_WORKER_MESSAGE_MAX,

@@ -196,7 +196,7 @@ static int step_slots(struct hibernation *h)
 {
 	struct worker_job *job = h->worker.job;
 	struct extent_list granted;
-	uint64_t started = clock_monotonic_usec(), worst;
+	uint64_t started = clock_monotonic_usec();
 	int r;
 
 	r = snapshot_image_size(&h->snapshot, &h->image_bytes, h->failure);
@@ -207,9 +207,9 @@ static int step_slots(struct hibernation *h)
 	job->snapshot_pages = h->meta.snapshot_pages;
 	job->meta = h->meta;
 	/* Every chunk raw, the header page, and an ample body. */
-	worst = round_up(h->image_bytes + h->image_bytes / 128 + MIB, PAGE_BYTES);
+	h->stored_most = round_up(h->image_bytes + h->image_bytes / 128 + MIB, PAGE_BYTES);
 	extent_list_init(&granted, (struct extent *)((char *)job + job->extents_at), job->extent_capacity);
-	r = snapshot_allocate_slots(&h->snapshot, &h->area.extents, worst, &granted, slots_tick, h, h->failure);
+	r = snapshot_allocate_slots(&h->snapshot, &h->area.extents, h->stored_most, &granted, slots_tick, h, h->failure);
 	if (r == -ECANCELED)
 		return aborted(h, h->failure);
 	if (r < 0)
@@ -277,6 +277,7 @@ static int step_write(struct hibernation *h)
 	uint64_t started = clock_monotonic_usec();
 	int r = supervisor_send(&h->worker, WORKER_GRANT, -1, h->failure);
 
+	supervisor_expect(&h->worker, h->meta.snapshot_pages, h->stored_most);
 	console_begin(&h->console);
 	if (r >= 0)
 		r = supervisor_await(&h->worker, WORKER_DONE, STALL_USEC, write_tick, h, h->failure);

@@ -53,10 +53,11 @@ struct hibernation {
 	struct image_meta meta;
 	void *page;              /* FINGERPRINT_BUFFER_BYTES, aligned: I/O on the area's first page and on filesystems */
 	uint64_t image_bytes;    /* of the snapshot, after CREATE_IMAGE */
+	uint64_t stored_most;    /* bytes of it on the disk, at worst */
 	uint64_t header_offset;  /* of the image's header page on the device, as the worker said */
 	uint64_t frozen_at;      /* clock_monotonic_usec() before FREEZE */
-};
 	bool keep_slots;         /* the mark is armed and cannot be disarmed: what it leads to must stay as it is */
+};
 
 /* Hibernate or suspend to both, as @request says; fills in @report. Runs in a process of its own. */
 void hibernate_run(const struct session_request *request, const struct config *config,

@@ -135,6 +135,7 @@ static int load(struct resume *r, struct failure *f)
 
 	if (result >= 0)
 		result = supervisor_send(&r->worker, WORKER_LOAD, r->snapshot.fd, f);
+	supervisor_expect(&r->worker, r->meta.snapshot_pages, r->place.identity.device_size);
 	console_begin(&r->console);
 	if (result >= 0)
 		result = supervisor_await(&r->worker, WORKER_DONE, STALL_USEC, tick, r, f);

@@ -25,6 +25,7 @@
 #define READY_TIMEOUT_USEC (10 * USEC_PER_SEC)
 #define POLL_USEC (100 * USEC_PER_MSEC)
 #define DEATH_MSEC 1000
+#define PROGRESS_STEPS 4096 /* in so many the work must be done, each within the limit for a stall */
 #define PROGRAM_MAX (64 * MIB)
 
 void supervisor_init(struct supervisor *w)
@@ -269,6 +270,7 @@ int supervisor_start(struct supervisor *w, int area, int snapshot, struct failur
 	pid_t parent = getpid();
 	int pair[2], r;
 
+	supervisor_expect(w, 0, 0);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return failure_set(f, REASON_WORKER, errno, "hibernate-image", NULL, "cannot make a socket pair");
 	w->pid = fork();
@@ -370,13 +372,39 @@ int supervisor_poll(struct supervisor *w, uint64_t timeout_usec, struct worker_m
 	}
 }
 
+void supervisor_expect(struct supervisor *w, uint64_t pages, uint64_t bytes)
+{
+	w->progress = (struct supervisor_progress){.pages_most = pages, .bytes_most = bytes};
+}
+
+/* It could report for ever: what it says only grows, ends where the work ends, and grows by a share worth its time. */
+static int take_progress(struct supervisor_progress *p, const struct worker_message *message, struct failure *f)
+{
+	uint64_t pages = message->value[0], total = message->value[1], bytes = message->value[2];
+	uint64_t least = p->pages_most / PROGRESS_STEPS + 1;
+
+	if (pages < p->pages || bytes < p->bytes || pages > p->pages_most || bytes > p->bytes_most || total != p->pages_most)
+		return failure_set(f, REASON_WORKER, EPROTO, "hibernate-image", NULL,
+				   "the worker's progress makes no sense: page %llu of %llu after page %llu of %llu",
+				   (unsigned long long)pages, (unsigned long long)total, (unsigned long long)p->pages,
+				   (unsigned long long)p->pages_most);
+	p->pages = pages;
+	p->bytes = bytes;
+	if (pages - p->counted_pages >= least || bytes - p->counted_bytes >= least * PAGE_BYTES) {
+		p->counted_pages = pages;
+		p->counted_bytes = bytes;
+		p->moved_at = clock_monotonic_usec();
+	}
+	return 0;
+}
+
 int supervisor_await_either(struct supervisor *w, enum worker_message_type type, enum worker_message_type other,
 			    uint64_t stall_usec, supervisor_tick tick, void *data, struct failure *f)
 {
-	uint64_t moved_at = clock_monotonic_usec(), pages = 0, bytes = 0;
 	struct worker_message message;
 	int r;
 
+	w->progress.moved_at = clock_monotonic_usec();
 	for (;;) {
 		r = supervisor_poll(w, POLL_USEC, &message, f);
 		if (r < 0)
@@ -386,15 +414,12 @@ int supervisor_await_either(struct supervisor *w, enum worker_message_type type,
 		if (r > 0 && message.type != WORKER_PROGRESS)
 			return failure_set(f, REASON_WORKER, EPROTO, "hibernate-image", NULL, "unexpected message %u",
 					   message.type);
-		if (r > 0 && (message.value[0] != pages || message.value[2] != bytes)) {
-			moved_at = clock_monotonic_usec();
-			pages = message.value[0];
-			bytes = message.value[2];
-		}
+		if (r > 0 && take_progress(&w->progress, &message, f) < 0)
+			return -EPROTO;
 		r = tick(data, r > 0 ? &message : NULL, f);
 		if (r < 0)
 			return r;
-		if (clock_monotonic_usec() - moved_at > stall_usec)
+		if (clock_monotonic_usec() - w->progress.moved_at > stall_usec)
 			return failure_set(f, REASON_WORKER, ETIMEDOUT, "hibernate-image", NULL,
 					   "the worker moved nothing for %llu s",
 					   (unsigned long long)(stall_usec / USEC_PER_SEC));

@@ -14,6 +14,14 @@
 
 #include <sys/types.h>
 
+/* What a worker has reported of its work, and may report. */
+struct supervisor_progress {
+	uint64_t pages_most, bytes_most;
+	uint64_t pages, bytes;
+	uint64_t counted_pages, counted_bytes; /* when it had last moved enough to count... */
+	uint64_t moved_at;                     /* ...which was then */
+};
+
 struct supervisor {
 	int program;        /* sealed memfd with the worker's binary */
 	int memory;         /* memfd shared with the worker */
@@ -27,6 +35,7 @@ struct supervisor {
 	uint64_t memory_size;
 	struct worker_job *job; /* start of @memory, mapped and locked */
 	uint64_t page_at;       /* where in @memory the worker makes the header page; its own word is not taken for it */
+	struct supervisor_progress progress;
 	const char *user;         /* who the worker is; tests name others */
 	const char *program_path; /* what it runs */
 	/* Tests: what the forked child calls instead of becoming another user and executing the program. */
@@ -63,12 +72,16 @@ int supervisor_send(struct supervisor *w, enum worker_message_type type, int fd,
  */
 int supervisor_poll(struct supervisor *w, uint64_t timeout_usec, struct worker_message *message, struct failure *f);
 
+/* From now on the worker reports its way through @pages and at most @bytes on the disk; before that, no progress at all. */
+void supervisor_expect(struct supervisor *w, uint64_t pages, uint64_t bytes);
+
 /* Called about ten times a second, with the last progress or NULL. A negative errno, @f set by it, ends the wait. */
 typedef int (*supervisor_tick)(void *data, const struct worker_message *progress, struct failure *f);
 
 /*
- * Wait for a message of @type. Fails as supervisor_poll(), with what @tick returned, or with REASON_WORKER
- * (-ETIMEDOUT) when nothing has moved for @stall_usec: the worker reports all the time, also that nothing moves.
+ * Wait for a message of @type. Fails as supervisor_poll(), with what @tick returned, or with REASON_WORKER: -EPROTO when
+ * the progress it reports falls or goes beyond what is expected, -ETIMEDOUT when less than a 4096th of that has moved for
+ * @stall_usec (the worker reports all the time, also that nothing moves). So no wait is without end.
  */
 int supervisor_await(struct supervisor *w, enum worker_message_type type, uint64_t stall_usec, supervisor_tick tick,
 		     void *data, struct failure *f);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the daemon decides before it changes anything. */
+#include "base/clock.h"
 #include "daemon/blockers.h"
 #include "daemon/compat.h"
 #include "daemon/estimate.h"
@@ -7,6 +8,7 @@
 #include "daemon/log.h"
 #include "daemon/refusers.h"
 #include "daemon/session.h"
+#include "daemon/supervisor.h"
 #include "tree.h"
 
 #include <check.h>
@@ -290,6 +292,70 @@ START_TEST(lines_are_held_back_while_frozen)
 }
 END_TEST
 
+/* How a stand-in for the worker reports: so many times, so far apart, with so much more each time; then it is done. */
+struct reports {
+	unsigned int times;
+	unsigned int msec;
+	uint64_t pages, bytes, total;
+};
+
+static void reporter(void *data, int socket, int memory, int area, int snapshot)
+{
+	const struct reports *reports = data;
+
+	(void)memory;
+	(void)area;
+	(void)snapshot;
+	worker_send(socket, WORKER_READY, (uint64_t[4]){WORKER_PROTOCOL_VERSION}, -1);
+	for (uint64_t i = 1; i <= reports->times; i++) {
+		usleep(reports->msec * 1000);
+		worker_send(socket, WORKER_PROGRESS, (uint64_t[4]){i * reports->pages, reports->total, i * reports->bytes}, -1);
+	}
+	worker_send(socket, WORKER_DONE, NULL, -1);
+	pause();
+}
+
+static int no_tick(void *data, const struct worker_message *progress, struct failure *f)
+{
+	(void)data;
+	(void)progress;
+	(void)f;
+	return 0;
+}
+
+/* A byte at a time is not progress: a worker that moves that much would take years. */
+START_TEST(a_worker_that_hardly_moves_is_ended)
+{
+	static const struct {
+		struct reports reports;
+		int result;
+	} rows[] = {
+		{{.times = 8, .msec = 100, .pages = 1, .total = 40}, 0},
+		{{.times = 8, .msec = 100, .bytes = 16 * PAGE_BYTES, .total = 40960}, 0},
+		{{.times = 1000, .msec = 10, .bytes = 1, .total = 40960}, -ETIMEDOUT},
+		{{.times = 1000, .msec = 10, .pages = 0, .total = 40960}, -ETIMEDOUT},
+		{{.times = 20, .msec = 100, .pages = 1, .total = 40960}, -ETIMEDOUT},
+	};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+		struct reports reports = rows[i].reports;
+		struct supervisor w;
+		struct failure f = {0};
+		int r;
+
+		supervisor_init(&w);
+		w.stand_in = reporter;
+		w.stand_in_data = &reports;
+		ck_assert_int_eq(supervisor_start(&w, -1, -1, &f), 0);
+		supervisor_expect(&w, rows[i].reports.total, GIB);
+		r = supervisor_await(&w, WORKER_DONE, 400 * USEC_PER_MSEC, no_tick, NULL, &f);
+		ck_assert_msg(r == rows[i].result, "row %zu: %d, %s", i, r, f.text);
+		ck_assert_int_eq(f.reason, r ? REASON_WORKER : REASON_NONE);
+		supervisor_deinit(&w);
+	}
+}
+END_TEST
+
 START_TEST(kinds_have_names)
 {
 	for (int i = 0; i < _SESSION_KIND_MAX; i++)
@@ -319,6 +385,7 @@ int main(void)
 	tcase_add_test(cases, signals_wait_to_be_looked_at);
 	tcase_add_test(cases, waiting_ends_with_a_signal);
 	tcase_add_test(cases, lines_are_held_back_while_frozen);
+	tcase_add_test(cases, a_worker_that_hardly_moves_is_ended);
 	tcase_add_test(cases, kinds_have_names);
 	srunner_run_all(runner, CK_NORMAL);
 	bad = srunner_ntests_failed(runner);

@@ -488,6 +488,35 @@ static void protocol_broken(void)
 	machine.worker = worker_says_ready_again;
 }
 
+static void report(int socket, uint64_t pages, uint64_t total, uint64_t bytes)
+{
+	worker_send(socket, WORKER_PROGRESS, (uint64_t[4]){pages, total, bytes}, -1);
+}
+
+static const struct {
+	const char *what;
+	uint64_t reports[2][3];
+} nonsense[] = {
+	{"pages fall", {{11, 600, 0}, {10, 600, 0}}},
+	{"bytes fall", {{10, 600, 8192}, {11, 600, 4096}}},
+	{"more pages than there are", {{10, 600, 0}, {601, 600, 0}}},
+	{"more bytes than there are", {{10, 600, 0}, {11, 600, 1ULL << 40}}},
+	{"another total", {{10, 600, 0}, {11, 601, 0}}},
+};
+static size_t nonsense_now;
+
+static void worker_reports_nonsense(struct machine *m, int socket, struct worker_job *job)
+{
+	(void)m;
+	(void)job;
+	say(socket, WORKER_READY, WORKER_PROTOCOL_VERSION);
+	machine_hear(socket, WORKER_GRANT);
+	for (size_t i = 0; i < 2; i++)
+		report(socket, nonsense[nonsense_now].reports[i][0], nonsense[nonsense_now].reports[i][1],
+		       nonsense[nonsense_now].reports[i][2]);
+	pause();
+}
+
 static void finish(int socket, struct worker_job *job, uint64_t pages, uint64_t header_offset)
 {
 	say(socket, WORKER_READY, WORKER_PROTOCOL_VERSION);
@@ -677,6 +706,22 @@ START_TEST(a_worker_that_oversteps_is_killed)
 }
 END_TEST
 
+/* Progress is only for show, but a worker that reports for ever would hold the frozen machine for ever. */
+START_TEST(progress_that_makes_no_sense_ends_the_worker)
+{
+	const struct failure *f = &machine.state->report.failure;
+
+	nonsense_now = (size_t)_i;
+	machine.worker = worker_reports_nonsense;
+	check_end(machine_hibernate(&machine, SESSION_HIBERNATE), MACHINE_RUNS, nonsense[_i].what);
+	machine_check_undone(&machine, nonsense[_i].what);
+	ck_assert_msg(f->reason == REASON_WORKER && f->error == EPROTO && strstr(f->text, "progress"), "%s: %s", nonsense[_i].what,
+		      f->text);
+	heal();
+	check_end(machine_hibernate(&machine, SESSION_HIBERNATE), MACHINE_OFF, "again");
+}
+END_TEST
+
 START_TEST(somebody_elses_image_is_left_alone)
 {
 	char before_page[PAGE_BYTES], after_page[PAGE_BYTES];
@@ -861,11 +906,13 @@ int main(void)
 	tcase_add_test(cases, ways_to_leave);
 	tcase_add_test(cases, a_power_off_that_comes_back_undoes_everything);
 	tcase_add_test(cases, a_mark_that_cannot_be_undone_leads_nowhere);
+	tcase_add_test(cases, slots_outlive_a_session_that_cannot_disarm);
 	tcase_add_test(cases, hybrid_wakes_up_without_a_mark);
 	tcase_add_test(cases, hybrid_that_cannot_sleep_fails);
 	tcase_add_loop_test(cases, a_failure_leaves_the_machine_as_it_was, 0, (int)ARRAY_LENGTH(failures));
 	if (WORKER_SANDBOX)
 		tcase_add_loop_test(cases, a_worker_that_oversteps_is_killed, 0, MACHINE_OVERSTEPS);
+	tcase_add_loop_test(cases, progress_that_makes_no_sense_ends_the_worker, 0, (int)ARRAY_LENGTH(nonsense));
 	tcase_add_test(cases, somebody_elses_image_is_left_alone);
 	tcase_add_test(cases, refusing_tasks_are_named);
 	tcase_add_test(cases, freezing_is_tried_twice);
@@ -881,4 +928,3 @@ int main(void)
 	srunner_free(runner);
 	return bad ? EXIT_FAILURE : EXIT_SUCCESS;
 }
-	tcase_add_test(cases, slots_outlive_a_session_that_cannot_disarm);
