@@ -45,6 +45,7 @@ static const struct {
 	[MARK_DROP_DISCARDED] = {"discarded", "it was discarded by hand"},
 	[MARK_DROP_TAKEN] = {"taken", "the area was taken into use as swap"},
 	[MARK_DROP_WOKE] = {"woke", "the system woke up from RAM and did not need it"},
+	[MARK_DROP_IN_USE] = {"in-use", "it was found on a swap area in use"},
 };
 _Static_assert(ARRAY_LENGTH(drops) == _MARK_DROP_MAX, "each reason has a row");
 

@@ -67,6 +67,7 @@ enum mark_drop {
 	MARK_DROP_DISCARDED,   /* hibernate-image discard */
 	MARK_DROP_TAKEN,       /* swapon put the swap signature back; never written, only reported */
 	MARK_DROP_WOKE,        /* hybrid: the system woke up from RAM */
+	MARK_DROP_IN_USE,      /* found armed on swap in use, though this boot has not written it */
 	_MARK_DROP_MAX,
 	_MARK_DROP_INVALID = -1,
 };

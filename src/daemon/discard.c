@@ -6,13 +6,14 @@
 #include "area/swaps.h"
 #include "base/fdio.h"
 #include "daemon/hibernate.h"
+#include "daemon/id.h"
 #include "snapshot/snapshot.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-
+#include <string.h>
 
 struct discard {
 	struct sysctx sys;
@@ -58,8 +59,17 @@ static int disarm_in_session(struct discard *d, const struct mark_io *io, enum m
 	return r;
 }
 
-/* 0 and *@found whether there was one, or the failure. */
-static int discard_area(struct discard *d, const char *spec, enum mark_drop drop, bool *found, struct failure *f)
+enum mark_drop discard_reason(const struct mark *mark, const struct sysctx *s)
+{
+	uint8_t boot_id[16];
+	bool same = mark->kind == MARK_ARMED && id_read(s, BOOT_ID_PATH, boot_id) &&
+		    memcmp(mark->boot_id, boot_id, sizeof(boot_id)) == 0;
+
+	return same ? MARK_DROP_SAME_BOOT : MARK_DROP_IN_USE;
+}
+
+/* 0 and *@found whether there was one, or the failure. @by_hand: somebody has asked for it. */
+static int discard_area(struct discard *d, const char *spec, bool by_hand, bool *found, struct failure *f)
 {
 	AUTO_CLOSE int fd = -1;
 	struct mark_io io = {.buffer = d->buffer};
@@ -78,11 +88,11 @@ static int discard_area(struct discard *d, const char *spec, enum mark_drop drop
 	if (r < 0)
 		return r;
 	/* A daemon that was started for this has disarmed it already. */
-	*found = mark.kind == MARK_DROPPED && mark.drop == MARK_DROP_SAME_BOOT;
+	*found = mark.kind == MARK_DROPPED && (mark.drop == MARK_DROP_SAME_BOOT || mark.drop == MARK_DROP_IN_USE);
 	if (mark.kind != MARK_ARMED && mark.kind != MARK_DAMAGED)
 		return 0;
 	*found = true;
-	return disarm_in_session(d, &io, drop, f);
+	return disarm_in_session(d, &io, by_hand ? MARK_DROP_DISCARDED : discard_reason(&mark, &d->sys), f);
 }
 
 void discard_run(const struct session_request *request, const struct config *config, struct session_report *report)
@@ -93,7 +103,7 @@ void discard_run(const struct session_request *request, const struct config *con
 	(void)config;
 	if (discard_init(&d, &report->failure) < 0)
 		return;
-	if (discard_area(&d, request->device, MARK_DROP_DISCARDED, &found, &report->failure) >= 0) {
+	if (discard_area(&d, request->device, true, &found, &report->failure) >= 0) {
 		snprintf(report->area, sizeof(report->area), "%s", d.area.name);
 		if (found)
 			report->outcome = OUTCOME_DISCARDED;
@@ -117,7 +127,7 @@ int discard_active_marks(struct failure *f)
 	for (int i = 0; i < count; i++) {
 		struct failure why = {0};
 		bool found = false;
-		int one = discard_area(&d, entries[i].name, MARK_DROP_SAME_BOOT, &found, &why);
+		int one = discard_area(&d, entries[i].name, false, &found, &why);
 
 		/* An area that cannot carry an image (zram and the like) cannot carry a mark either. */
 		if (one < 0 && why.reason != REASON_AREA_UNSUITABLE && why.reason != REASON_NO_AREA) {

@@ -7,12 +7,17 @@
  */
 #pragma once
 
+#include "area/mark.h"
 #include "base/failure.h"
+#include "base/sys.h"
 #include "config/config.h"
 #include "daemon/session.h"
 
 /* The session for hibernatectl discard. */
 void discard_run(const struct session_request *request, const struct config *config, struct session_report *report);
+
+/* Why an armed mark on an active area is dropped without being asked: did this boot write it? */
+enum mark_drop discard_reason(const struct mark *mark, const struct sysctx *s);
 
 /*
  * A mark on an active area cannot be right: whoever wrote it is this very boot, or swap is in use over

@@ -15,6 +15,7 @@ libdaemon_a_SOURCES = \
 	src/daemon/estimate.c src/daemon/estimate.h \
 	src/daemon/guard.c src/daemon/guard.h \
 	src/daemon/hibernate.c src/daemon/hibernate.h \
+	src/daemon/id.c src/daemon/id.h \
 	src/daemon/keys.c src/daemon/keys.h \
 	src/daemon/leave.c \
 	src/daemon/line.c src/daemon/line.h \

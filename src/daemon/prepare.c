@@ -12,6 +12,7 @@
 #include "base/fdio.h"
 #include "common/next-boot.h"
 #include "daemon/blockers.h"
+#include "daemon/id.h"
 #include "daemon/sync.h"
 #include "pipeline/pipeline.h"
 
@@ -33,41 +34,18 @@ int hibernate_estimate(struct estimate *e, const struct sysctx *s, const struct 
 	return estimate_make(e, s, &config->image_size, config->compression, free, f);
 }
 
-/* 32 hexadecimal digits, with dashes or without, into 16 bytes; zeros if it is not that. */
-static void parse_id(const char *text, uint8_t id[16])
-{
-	size_t digits = 0;
-	uint8_t parsed[16] = {0};
-
-	for (; *text && digits < 32; text++) {
-		const char *hex = "0123456789abcdef", *at = strchr(hex, *text);
-
-		if (*text == '-')
-			continue;
-		if (!at)
-			return;
-		parsed[digits / 2] = (uint8_t)(parsed[digits / 2] << 4 | (at - hex));
-		digits++;
-	}
-	if (digits == 32)
-		memcpy(id, parsed, sizeof(parsed));
-}
-
 /* What is known about this system and does not change any more. */
 static void describe_system(struct hibernation *h)
 {
 	struct utsname name;
-	char text[80];
 
 	uname(&name);
 	snprintf(h->meta.kernel_release, sizeof(h->meta.kernel_release), "%s", name.release);
 	snprintf(h->meta.architecture, sizeof(h->meta.architecture), "%.15s", name.machine);
 	snprintf(h->meta.hostname, sizeof(h->meta.hostname), "%.63s", name.nodename);
 	snprintf(h->meta.program_version, sizeof(h->meta.program_version), "%s", PACKAGE_VERSION);
-	if (sys_read(&h->sys, "/proc/sys/kernel/random/boot_id", text, sizeof(text)) > 0)
-		parse_id(text, h->meta.boot_id);
-	if (sys_read(&h->sys, "/etc/machine-id", text, sizeof(text)) > 0)
-		parse_id(text, h->meta.machine_id);
+	id_read(&h->sys, BOOT_ID_PATH, h->meta.boot_id);
+	id_read(&h->sys, "/etc/machine-id", h->meta.machine_id);
 }
 
 /* Whether the platform mode is asked for and can be had: /sys/power/disk lists it. */

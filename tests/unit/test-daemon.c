@@ -3,7 +3,9 @@
 #include "base/clock.h"
 #include "daemon/blockers.h"
 #include "daemon/compat.h"
+#include "daemon/discard.h"
 #include "daemon/estimate.h"
+#include "daemon/id.h"
 #include "daemon/keys.h"
 #include "daemon/log.h"
 #include "daemon/refusers.h"
@@ -356,6 +358,53 @@ START_TEST(a_worker_that_hardly_moves_is_ended)
 }
 END_TEST
 
+START_TEST(ids_are_read_as_they_are_written)
+{
+	static const uint8_t expected[16] = {0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, [15] = 0x0f};
+	static const struct {
+		const char *text;
+		bool valid;
+	} rows[] = {
+		{"01234567-89ab-cdef-0000-00000000000f\n", true},
+		{"0123456789abcdef000000000000000f\n", true},
+		{"0123456789abcdef000000000000000\n", false},
+		{"0123456789abcdeg000000000000000f\n", false},
+		{"uninitialized\n", false},
+		{"", false},
+	};
+	struct tree tree;
+
+	tree_init(&tree);
+	for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+		uint8_t id[16] = {0};
+
+		tree_write(&tree, "/id", rows[i].text);
+		ck_assert_msg(id_read(&tree.sys, "/id", id) == rows[i].valid, "row %zu", i);
+		ck_assert_msg((memcmp(id, expected, sizeof(id)) == 0) == rows[i].valid, "row %zu: another id", i);
+	}
+	tree_deinit(&tree);
+}
+END_TEST
+
+/* "The system that wrote it is still running" was said of every mark that was found on swap in use. */
+START_TEST(a_mark_on_swap_in_use_is_dropped_for_what_it_is)
+{
+	struct mark mark = {.kind = MARK_ARMED, .boot_id = {[15] = 1}};
+	struct tree tree;
+
+	tree_init(&tree);
+	ck_assert_int_eq(discard_reason(&mark, &tree.sys), MARK_DROP_IN_USE); /* nobody knows */
+	tree_write(&tree, BOOT_ID_PATH, "00000000-0000-0000-0000-000000000001\n");
+	ck_assert_int_eq(discard_reason(&mark, &tree.sys), MARK_DROP_SAME_BOOT);
+	tree_write(&tree, BOOT_ID_PATH, "00000000-0000-0000-0000-000000000002\n");
+	ck_assert_int_eq(discard_reason(&mark, &tree.sys), MARK_DROP_IN_USE);
+	mark = (struct mark){.kind = MARK_DAMAGED};
+	tree_write(&tree, BOOT_ID_PATH, "00000000-0000-0000-0000-000000000000\n");
+	ck_assert_int_eq(discard_reason(&mark, &tree.sys), MARK_DROP_IN_USE);
+	tree_deinit(&tree);
+}
+END_TEST
+
 START_TEST(kinds_have_names)
 {
 	for (int i = 0; i < _SESSION_KIND_MAX; i++)
@@ -386,6 +435,8 @@ int main(void)
 	tcase_add_test(cases, waiting_ends_with_a_signal);
 	tcase_add_test(cases, lines_are_held_back_while_frozen);
 	tcase_add_test(cases, a_worker_that_hardly_moves_is_ended);
+	tcase_add_test(cases, ids_are_read_as_they_are_written);
+	tcase_add_test(cases, a_mark_on_swap_in_use_is_dropped_for_what_it_is);
 	tcase_add_test(cases, kinds_have_names);
 	srunner_run_all(runner, CK_NORMAL);
 	bad = srunner_ntests_failed(runner);
