@@ -48,5 +48,8 @@ ssize_t block_disk_attribute(const struct sysctx *sys, const struct block *block
 /* "wwid:...", "serial:...", "dm:...", "md:..." or "path:..." as in struct area_identity; empty if nothing is known. */
 void block_device_id(const struct sysctx *sys, const struct block *block, char out[IDENTITY_DEVICE_ID_MAX]);
 
-/* open() with @flags; checks that it is the device that @block describes (-ESTALE). Descriptor or -errno; -EROFS if it is to be written and is read-only. */
+/*
+ * open() with @flags; checks that it is the device that @block describes (-ESTALE), and that it is not read-only if it is to
+ * be written (-EROFS). Descriptor or -errno.
+ */
 int block_open(const struct sysctx *sys, const struct block *block, int flags);

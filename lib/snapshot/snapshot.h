@@ -106,8 +106,8 @@ int snapshot_freeze(struct snapshot *s, struct failure *f);
 int snapshot_unfreeze(struct snapshot *s, struct failure *f);
 
 /*
- * For a process that was forked after FREEZE, with its copy of @s, when the one that froze is gone: forget the image and thaw. The
- * slots stay allocated until the device is closed.
+ * For a process that was forked after FREEZE, with its copy of @s, when the one that froze is gone: forget the image and
+ * thaw. The slots stay allocated until the device is closed.
  */
 int snapshot_take_over(struct snapshot *s, struct failure *f);
 

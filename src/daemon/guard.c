@@ -92,7 +92,8 @@ int guard_retract(const struct mark_io *io, uint64_t header_offset, enum mark_dr
 		log_line(log, LOG_LEVEL_WARNING, "%s: the mark stays, but its image is destroyed; mkswap removes it", io->name);
 	else
 		log_line(log, LOG_LEVEL_ERROR,
-			 "%s: the image cannot be dropped; its swap is kept and nothing hibernates until it can. Check the disk; or boot with noresume, then use mkswap",
+			 "%s: the image cannot be dropped; its swap is kept and nothing hibernates until it can. "
+			 "Check the disk; or boot with noresume, then use mkswap",
 			 io->name);
 	return r;
 }

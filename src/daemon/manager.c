@@ -18,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sys/syscall.h>
+#include <unistd.h>
 /* Answer @call with a failure as a D-Bus error. */
 static int reply_failure(sd_bus_message *call, const struct failure *f)
 {
@@ -109,7 +111,7 @@ static int on_report(sd_event_source *source, int fd, uint32_t events, void *dat
 	report.ended_usec = clock_realtime_usec();
 	manager->last = report;
 	manager->have_last = true;
-	manager->session = 0;
+	manager->session = fd_close(manager->session);
 	manager->report_source = sd_event_source_unref(manager->report_source);
 	manager->report_fd = fd_close(manager->report_fd);
 	if (manager->waiting && failed(&report.failure))
@@ -127,10 +129,9 @@ static int start_session(struct manager *manager, sd_bus_message *call, const st
 	struct failure f = {0};
 	struct config config;
 	struct sysctx host = sysctx_host();
-	pid_t pid;
 	int r;
 
-	if (manager->session || manager->stopping) {
+	if (manager->session >= 0 || manager->stopping) {
 		failure_set(&f, REASON_BUSY, EBUSY, "hibernated", "Wait until it is done.",
 			    "%s is already under way", session_kind_name(manager->request.kind));
 		return reply_failure(call, &f);
@@ -138,12 +139,12 @@ static int start_session(struct manager *manager, sd_bus_message *call, const st
 	r = config_load(&config, &host, &f);
 	if (r < 0)
 		return reply_failure(call, &f);
-	pid = session_spawn(request, &config, &manager->report_fd);
-	if (pid < 0) {
-		failure_set(&f, REASON_INTERNAL, -pid, "hibernated", "Free some memory.", "cannot start a session");
+	r = session_spawn(request, &config, &manager->report_fd);
+	if (r < 0) {
+		failure_set(&f, REASON_INTERNAL, -r, "hibernated", "Free some memory.", "cannot start a session");
 		return reply_failure(call, &f);
 	}
-	manager->session = pid;
+	manager->session = r;
 	manager->request = *request;
 	manager->waiting = sd_bus_message_ref(call);
 	r = sd_event_add_io(manager->event, &manager->report_source, manager->report_fd, EPOLLIN, on_report, manager);
@@ -263,7 +264,7 @@ static int append_status(sd_bus_message *m, const void *data, struct failure *f)
 	int r = append_string(m, "Version", PACKAGE_VERSION);
 
 	if (r >= 0)
-		r = append_string(m, "State", manager->session ? session_kind_name(manager->request.kind) : "idle");
+		r = append_string(m, "State", manager->session >= 0 ? session_kind_name(manager->request.kind) : "idle");
 	if (r < 0 || !manager->have_last)
 		return r;
 	if (failed(&manager->last.failure)) {
@@ -301,21 +302,23 @@ int manager_add(struct manager *manager, sd_bus *bus)
 
 bool manager_stop(struct manager *manager)
 {
-	if (!manager->session)
+	if (manager->session < 0)
 		return true;
 	manager->stopping = true;
-	kill(manager->session, SIGTERM);
+	/* Dead sessions vanish at once, so a pid could be somebody else's by now. */
+	syscall(SYS_pidfd_send_signal, manager->session, SIGTERM, NULL, 0);
 	return false;
 }
 
 void manager_init(struct manager *manager, sd_event *event)
 {
-	*manager = (struct manager){.event = event, .report_fd = -1};
+	*manager = (struct manager){.event = event, .session = -1, .report_fd = -1};
 }
 
 void manager_deinit(struct manager *manager)
 {
 	manager->waiting = sd_bus_message_unref(manager->waiting);
 	manager->report_source = sd_event_source_unref(manager->report_source);
+	manager->session = fd_close(manager->session);
 	manager->report_fd = fd_close(manager->report_fd);
 }

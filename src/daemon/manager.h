@@ -11,7 +11,7 @@
 
 struct manager {
 	sd_event *event;                /* borrowed */
-	pid_t session;                  /* 0: none runs */
+	int session;                    /* pidfd, -1: none runs */
 	int report_fd;
 	sd_event_source *report_source;
 	struct session_request request; /* of the running session */

@@ -73,17 +73,36 @@ static void keep_only(int fd)
 	syscall(SYS_close_range, REPORT_FD + 1, ~0U, 0);
 }
 
-pid_t session_spawn(const struct session_request *request, const struct config *config, int *report_fd)
+/* The session begins when it is known by a descriptor: it cannot be gone, and its pid another's, before that. */
+static bool told_to_begin(void)
 {
-	int pair[2];
+	char go;
+
+	return recv(REPORT_FD, &go, 1, 0) == 1;
+}
+
+/* 0 with *@pidfd, or -errno. */
+static int let_begin(pid_t pid, int fd, int *pidfd)
+{
+	AUTO_CLOSE int opened = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	if (opened < 0 || send(fd, "", 1, MSG_NOSIGNAL) < 0)
+		return -errno;
+	*pidfd = opened;
+	opened = -1;
+	return 0;
+}
+
+int session_spawn(const struct session_request *request, const struct config *config, int *report_fd)
+{
+	int pair[2], pidfd = -1, r;
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	pid = fork();
 	if (pid < 0) {
-		int r = -errno;
-
+		r = -errno;
 		fd_close(pair[0]);
 		fd_close(pair[1]);
 		return r;
@@ -93,12 +112,19 @@ pid_t session_spawn(const struct session_request *request, const struct config *
 
 		signal(SIGCHLD, SIG_DFL); /* the session does wait for its children */
 		keep_only(pair[1]);
+		if (!told_to_begin())
+			_exit(1);
 		run(request, config, &report);
 		_exit(send(REPORT_FD, &report, sizeof(report), MSG_NOSIGNAL) == sizeof(report) ? 0 : 1);
 	}
 	fd_close(pair[1]);
+	r = let_begin(pid, pair[0], &pidfd);
+	if (r < 0) {
+		fd_close(pair[0]);
+		return r;
+	}
 	*report_fd = pair[0];
-	return pid;
+	return pidfd;
 }
 
 int session_read_report(int report_fd, struct session_report *report)

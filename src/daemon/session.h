@@ -13,8 +13,6 @@
 #include "base/failure.h"
 #include "config/config.h"
 
-#include <sys/types.h>
-
 enum session_kind {
 	SESSION_HIBERNATE, /* image to disk, machine off */
 	SESSION_HYBRID,    /* image to disk, then suspend to RAM */
@@ -66,9 +64,9 @@ struct session_report {
 
 /*
  * Fork a session for @request. *@report_fd gets the socket on which one struct session_report arrives
- * before end of file. Returns its pid or -errno.
+ * before end of file. Returns a pidfd of it, or -errno.
  */
-pid_t session_spawn(const struct session_request *request, const struct config *config, int *report_fd);
+int session_spawn(const struct session_request *request, const struct config *config, int *report_fd);
 
 /* Read the report. 0, -EAGAIN if it is not there yet, -EPIPE if the session died without one. */
 int session_read_report(int report_fd, struct session_report *report);

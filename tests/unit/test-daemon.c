@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the daemon decides before it changes anything. */
 #include "base/clock.h"
+#include "base/fdio.h"
 #include "daemon/blockers.h"
 #include "daemon/compat.h"
 #include "daemon/discard.h"
@@ -8,6 +9,7 @@
 #include "daemon/id.h"
 #include "daemon/keys.h"
 #include "daemon/log.h"
+#include "daemon/manager.h"
 #include "daemon/refusers.h"
 #include "daemon/session.h"
 #include "daemon/supervisor.h"
@@ -17,9 +19,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/input.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 START_TEST(boot_kernels_and_images)
@@ -405,6 +410,59 @@ START_TEST(a_mark_on_swap_in_use_is_dropped_for_what_it_is)
 }
 END_TEST
 
+static bool is_gone(int pidfd, int msec)
+{
+	struct pollfd item = {.fd = pidfd, .events = POLLIN};
+
+	return poll(&item, 1, msec) == 1;
+}
+
+/* The signal went to a pid, which is anybody's as soon as the session is gone. */
+START_TEST(stopping_signals_the_session_and_nobody_else)
+{
+	struct manager manager;
+	pid_t pid;
+
+	signal(SIGTERM, SIG_DFL); /* the handler of Check ends the test */
+	pid = fork();
+	if (pid == 0)
+		for (;;)
+			pause();
+	manager_init(&manager, NULL);
+	ck_assert(manager_stop(&manager)); /* nothing to wait for */
+	manager.session = (int)syscall(SYS_pidfd_open, pid, 0);
+	ck_assert(!manager_stop(&manager));
+	ck_assert(is_gone(manager.session, 10000));
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	ck_assert(!manager_stop(&manager)); /* gone, and not reported yet: that will end the loop */
+	ck_assert(manager.stopping);
+	manager_deinit(&manager);
+	ck_assert_int_eq(manager.session, -1);
+}
+END_TEST
+
+START_TEST(a_session_is_known_by_a_descriptor)
+{
+	const struct session_request request = {.kind = _SESSION_KIND_MAX};
+	struct session_report report;
+	struct config config;
+	int report_fd = -1, pidfd, r;
+
+	signal(SIGCHLD, SIG_IGN); /* as in the daemon */
+	pidfd = session_spawn(&request, &config, &report_fd);
+	ck_assert_int_ge(pidfd, 0);
+	ck_assert(is_gone(pidfd, 10000));
+	while ((r = session_read_report(report_fd, &report)) == -EAGAIN)
+		;
+	ck_assert_int_eq(r, 0);
+	ck_assert_int_eq(report.failure.reason, REASON_INTERNAL);
+	ck_assert_int_eq(syscall(SYS_pidfd_send_signal, pidfd, SIGTERM, NULL, 0), -1);
+	ck_assert_int_eq(errno, ESRCH);
+	close(pidfd);
+	close(report_fd);
+}
+END_TEST
+
 START_TEST(kinds_have_names)
 {
 	for (int i = 0; i < _SESSION_KIND_MAX; i++)
@@ -437,6 +495,8 @@ int main(void)
 	tcase_add_test(cases, a_worker_that_hardly_moves_is_ended);
 	tcase_add_test(cases, ids_are_read_as_they_are_written);
 	tcase_add_test(cases, a_mark_on_swap_in_use_is_dropped_for_what_it_is);
+	tcase_add_test(cases, stopping_signals_the_session_and_nobody_else);
+	tcase_add_test(cases, a_session_is_known_by_a_descriptor);
 	tcase_add_test(cases, kinds_have_names);
 	srunner_run_all(runner, CK_NORMAL);
 	bad = srunner_ntests_failed(runner);
