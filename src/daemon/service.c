@@ -99,32 +99,48 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 	return manager_stop(&service->manager) ? sd_event_exit(service->event, 0) : 0;
 }
 
-static int listen_on_socket(struct failure *f)
+static int make_socket(struct failure *f)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = BUS_SOCKET};
-	AUTO_CLOSE int fd = -1;
-	int given;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	if (sd_listen_fds(1) == 1)
-		return SD_LISTEN_FDS_START;
-	if (mkdir(RUN_FOLDER, 0700) < 0 && errno != EEXIST)
-		return failure_set(f, REASON_INTERNAL, errno, RUN_FOLDER, "Mount /run.", "cannot make it");
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return failure_set(f, REASON_INTERNAL, errno, BUS_SOCKET, NULL, "cannot make a socket");
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+	return fd;
+}
+
+static const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = BUS_SOCKET};
+
+/* Marks may be what another daemon is just writing. */
+static int check_alone(struct failure *f)
+{
+	AUTO_CLOSE int fd = make_socket(f);
+
+	if (fd < 0)
+		return fd;
+	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
 		return failure_set(f, REASON_BUSY, EADDRINUSE, BUS_SOCKET, "Use hibernatectl.", "hibernated runs already");
-	fd_close(fd);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || (unlink(BUS_SOCKET) < 0 && errno != ENOENT))
+	return 0;
+}
+
+static int listen_on_socket(struct failure *f)
+{
+	AUTO_CLOSE int fd = -1;
+	int made;
+
+	if (mkdir(RUN_FOLDER, 0700) < 0 && errno != EEXIST)
+		return failure_set(f, REASON_INTERNAL, errno, RUN_FOLDER, "Mount /run.", "cannot make it");
+	fd = make_socket(f);
+	if (fd < 0)
+		return fd;
+	if (unlink(BUS_SOCKET) < 0 && errno != ENOENT)
 		return failure_set(f, REASON_INTERNAL, errno, BUS_SOCKET, NULL, "cannot replace it");
 	umask(0177);
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 8) < 0)
+	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 8) < 0)
 		return failure_set(f, REASON_INTERNAL, errno, BUS_SOCKET, NULL, "cannot listen on it");
 	umask(0077);
-	given = fd;
+	made = fd;
 	fd = -1;
-	return given;
+	return made;
 }
 
 static int serve(struct service *service)
@@ -156,20 +172,29 @@ static int serve(struct service *service)
 	return r;
 }
 
+/* In this order: whoever finds the socket finds no mark of this boot any more. */
+static int prepare(struct service *service, struct failure *f)
+{
+	bool given = sd_listen_fds(1) == 1;
+	struct failure late = {0};
+	char text[1024];
+	int r = given ? 0 : check_alone(f);
+
+	if (r < 0)
+		return r;
+	if (discard_active_marks(&late) < 0)
+		fprintf(stderr, "hibernated: %s\n", failure_format(&late, text, sizeof(text)));
+	service->listener = given ? SD_LISTEN_FDS_START : listen_on_socket(f);
+	return service->listener < 0 ? service->listener : 0;
+}
+
 int service_run(struct failure *f)
 {
 	struct service service = {.listener = -1};
-	struct failure late = {0};
-	int r;
+	int r = prepare(&service, f);
 
-	service.listener = listen_on_socket(f);
-	if (service.listener < 0)
-		return service.listener;
-	if (discard_active_marks(&late) < 0) {
-		char text[1024];
-
-		fprintf(stderr, "hibernated: %s\n", failure_format(&late, text, sizeof(text)));
-	}
+	if (r < 0)
+		return r;
 	r = serve(&service);
 	unlink(BUS_SOCKET);
 	manager_deinit(&service.manager);

@@ -81,6 +81,12 @@ def discard_active(bench):
         machine.sh("swapoff /dev/vda1 && swapon /dev/vda1")
         text = machine.sh("hibernate-image info /dev/vda1", check=False)
         expect(("discarded by hand" if daemon else "swap area in use") in text, f"info does not say why it was dropped: {text}")
+        # Whoever can ask a daemon that has just been started finds no such mark any more.
+        machine.sh(f"kill $(pidof hibernated); {ours.until('! pidof hibernated > /dev/null')}")
+        swap.write(0, armed)
+        text = machine.sh(f"hibernated > /dev/null 2>&1 & {ours.until(f'[ -S {ours.SOCKET} ]')}; "
+                          "dd if=/dev/vda1 iflag=direct bs=4096 count=1 2> /dev/null | tail -c 10")
+        expect(text == ours.CLEAN, f"the daemon can be asked, and the swap signature is {text}")
         machine.kill()
         machine.boot()
         ours.refuse(machine, proof, leaving, None)
