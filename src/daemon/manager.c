@@ -9,6 +9,7 @@
 #include "base/fdio.h"
 #include "common/bus.h"
 #include "common/next-boot.h"
+#include "daemon/blockers.h"
 #include "daemon/hibernate.h"
 
 #include <errno.h>
@@ -227,6 +228,7 @@ static int append_estimate(sd_bus_message *m, const void *data, struct failure *
 {
 	AUTO_FREE struct extent *extents = calloc(AREA_EXTENTS_MAX, sizeof(*extents));
 	struct sysctx host = sysctx_host();
+	struct supervisor worker;
 	struct config config;
 	struct next_boot next;
 	struct estimate e;
@@ -235,6 +237,7 @@ static int append_estimate(sd_bus_message *m, const void *data, struct failure *
 			: failure_set(f, REASON_INTERNAL, ENOMEM, "estimate", NULL, "no memory");
 
 	(void)data;
+	supervisor_init(&worker);
 	if (r >= 0)
 		r = area_find(&area, &host, config.resume_device, extents, AREA_EXTENTS_MAX, f);
 	if (r >= 0)
@@ -244,6 +247,10 @@ static int append_estimate(sd_bus_message *m, const void *data, struct failure *
 	r = estimate_check(&e, area.name, area_free_bytes(&area), f);
 	if (r >= 0)
 		r = next_boot_check(&next, &host, &config, &area, f);
+	if (r >= 0)
+		r = supervisor_possible(&worker, f);
+	if (r >= 0)
+		r = blockers_check(&host, f);
 	if (r >= 0)
 		r = append_numbers(m, &area, &e);
 	return r < 0 ? r : append_next_boot(m, &next);
@@ -288,7 +295,7 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_METHOD("Hibernate", "s", "a{sv}", method_hibernate, 0),
 	/* Writes only the mark of an active swap area, and only if it is ours. */
 	SD_BUS_METHOD("Discard", "s", "a{sv}", method_discard, 0),
-	/* Reads /proc and the area's header. */
+	/* Reads /proc, the area's header and whether the worker can be started. */
 	SD_BUS_METHOD("Estimate", NULL, "a{sv}", method_estimate, 0),
 	/* Reads our own memory. */
 	SD_BUS_METHOD("Status", NULL, "a{sv}", method_status, 0),

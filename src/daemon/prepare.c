@@ -105,6 +105,8 @@ int step_decide(struct hibernation *h)
 		r = check_next_boot(h);
 	if (r >= 0)
 		r = blockers_check(&h->sys, h->failure);
+	if (r >= 0)
+		r = supervisor_possible(&h->worker, h->failure);
 	if (r < 0) {
 		free(items);
 		return r;

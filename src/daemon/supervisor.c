@@ -27,6 +27,8 @@
 #define DEATH_MSEC 1000
 #define PROGRESS_STEPS 4096 /* in so many the work must be done, each within the limit for a stall */
 #define PROGRAM_MAX (64 * MIB)
+#define WORKER_PROGRAM SBINDIR "/hibernate-image"
+#define REINSTALL "Reinstall hibernated."
 
 void supervisor_init(struct supervisor *w)
 {
@@ -36,7 +38,7 @@ void supervisor_init(struct supervisor *w)
 		.socket = -1,
 		.pidfd = -1,
 		.user = WORKER_USER,
-		.program_path = SBINDIR "/hibernate-image",
+		.program_path = WORKER_PROGRAM,
 	};
 }
 
@@ -55,7 +57,7 @@ void supervisor_deinit(struct supervisor *w)
 	w->program = fd_close(w->program);
 }
 
-static int find_user(struct supervisor *w, struct failure *f)
+static int find_user(const struct supervisor *w, uid_t *uid, gid_t *gid, struct failure *f)
 {
 	const struct passwd *entry;
 
@@ -68,8 +70,8 @@ static int find_user(struct supervisor *w, struct failure *f)
 	if (entry->pw_uid == 0 || entry->pw_gid == 0)
 		return failure_set(f, REASON_WORKER, EPERM, w->user,
 				   "Give the worker a user of its own.", "the worker must not run as root");
-	w->uid = entry->pw_uid;
-	w->gid = entry->pw_gid;
+	*uid = entry->pw_uid;
+	*gid = entry->pw_gid;
 	return 0;
 }
 
@@ -89,26 +91,54 @@ static int copy_file(int from, int to, size_t size)
 	return 0;
 }
 
+static int open_program(const char *path, struct stat *st, struct failure *f)
+{
+	AUTO_CLOSE int from = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int opened;
+
+	if (from < 0 || fstat(from, st) < 0)
+		return failure_set(f, REASON_WORKER, errno, path, REINSTALL, "cannot open the worker's program");
+	if (!S_ISREG(st->st_mode) || st->st_size <= 0 || (uint64_t)st->st_size > PROGRAM_MAX)
+		return failure_set(f, REASON_WORKER, ENOEXEC, path, REINSTALL, "not a program");
+	opened = from;
+	from = -1;
+	return opened;
+}
+
+int supervisor_possible(const struct supervisor *w, struct failure *f)
+{
+	AUTO_CLOSE int fd = -1;
+	struct stat st;
+	uid_t uid;
+	gid_t gid;
+	int r;
+
+	if (w->stand_in)
+		return 0;
+	r = find_user(w, &uid, &gid, f);
+	if (r < 0)
+		return r;
+	fd = open_program(w->program_path, &st, f);
+	return fd < 0 ? fd : 0;
+}
+
 static int load_program(struct supervisor *w, const char *path, struct failure *f)
 {
 	const int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
-	const char *remedy = "Reinstall hibernated.";
-	AUTO_CLOSE int from = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	AUTO_CLOSE int memfd = -1;
+	AUTO_CLOSE int from = -1, memfd = -1;
 	struct stat st;
 	void *map;
 	int r;
 
-	if (from < 0 || fstat(from, &st) < 0)
-		return failure_set(f, REASON_WORKER, errno, path, remedy, "cannot open the worker's program");
-	if (!S_ISREG(st.st_mode) || st.st_size <= 0 || (uint64_t)st.st_size > PROGRAM_MAX)
-		return failure_set(f, REASON_WORKER, ENOEXEC, path, remedy, "not a program");
+	from = open_program(path, &st, f);
+	if (from < 0)
+		return from;
 	memfd = memfd_create("hibernate-image", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (memfd < 0)
 		return failure_set(f, REASON_WORKER, errno, path, NULL, "cannot make a memory file");
 	r = copy_file(from, memfd, (size_t)st.st_size);
 	if (r < 0)
-		return failure_set(f, REASON_WORKER, -r, path, remedy, "cannot copy the worker's program");
+		return failure_set(f, REASON_WORKER, -r, path, REINSTALL, "cannot copy the worker's program");
 	if (fcntl(memfd, F_ADD_SEALS, seals) < 0)
 		return failure_set(f, REASON_WORKER, errno, path, NULL, "cannot seal the worker's program");
 	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, memfd, 0);
@@ -164,7 +194,7 @@ int supervisor_prepare(struct supervisor *w, const struct worker_job *request, u
 	int r = 0;
 
 	if (!w->stand_in) {
-		r = find_user(w, f);
+		r = find_user(w, &w->uid, &w->gid, f);
 		if (r >= 0)
 			r = load_program(w, w->program_path, f);
 	}

@@ -46,6 +46,9 @@ struct supervisor {
 void supervisor_init(struct supervisor *w);
 void supervisor_deinit(struct supervisor *w);
 
+/* What of supervisor_prepare() can be known without doing anything: the worker's user and its program are there. */
+int supervisor_possible(const struct supervisor *w, struct failure *f);
+
 /*
  * All that starting will need, before FREEZE: finds the worker's user (REASON_WORKER if there is none or if it is
  * root), copies its program into a sealed memfd and locks it; makes, zeroes and locks the shared memory for a machine

@@ -463,6 +463,32 @@ START_TEST(a_session_is_known_by_a_descriptor)
 }
 END_TEST
 
+START_TEST(the_worker_needs_a_user_of_its_own)
+{
+	static const struct {
+		const char *user, *program, *object; /* NULL: nothing is wrong */
+	} rows[] = {
+		{"nobody", "/bin/sh", NULL},
+		{"no-such-user-here", "/bin/sh", "no-such-user-here"},
+		{"root", "/bin/sh", "root"},
+		{"nobody", "/no/such/program", "/no/such/program"},
+		{"nobody", "/", "/"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+		struct failure f = {0};
+		struct supervisor w;
+
+		supervisor_init(&w);
+		w.user = rows[i].user;
+		w.program_path = rows[i].program;
+		ck_assert_msg((supervisor_possible(&w, &f) == 0) == !rows[i].object, "row %zu: %s", i, f.text);
+		ck_assert_int_eq(f.reason, rows[i].object ? REASON_WORKER : REASON_NONE);
+		ck_assert_str_eq(f.object, rows[i].object ? rows[i].object : "");
+	}
+}
+END_TEST
+
 START_TEST(kinds_have_names)
 {
 	for (int i = 0; i < _SESSION_KIND_MAX; i++)
@@ -497,6 +523,7 @@ int main(void)
 	tcase_add_test(cases, a_mark_on_swap_in_use_is_dropped_for_what_it_is);
 	tcase_add_test(cases, stopping_signals_the_session_and_nobody_else);
 	tcase_add_test(cases, a_session_is_known_by_a_descriptor);
+	tcase_add_test(cases, the_worker_needs_a_user_of_its_own);
 	tcase_add_test(cases, kinds_have_names);
 	srunner_run_all(runner, CK_NORMAL);
 	bad = srunner_ntests_failed(runner);

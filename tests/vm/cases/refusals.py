@@ -181,17 +181,23 @@ def will_not_freeze(bench):
     proof.check()
 
 
-@case("traced-process", "a process under a debugger: refused with its name before anything happens")
+@case("traced-process", "a process under a debugger, no user for the worker: named by estimate, refused before anything happens")
 def traced(bench):
     """It is let go, and then it works."""
     machine, _ = _boot(bench)
     machine.sh("swapon /dev/vda1")
     proof = Proof(machine)
     pid = machine.request("trace").wait(10)
-    text = ours.fails(machine, ("blocked",))
-    expect("traced" in text or pid in text, f"the process is not named: {text}")
+    for command in ("hibernatectl estimate", ours.LEAVE):
+        text = ours.fails(machine, ("blocked",), command)
+        expect("traced" in text or pid in text, f"the process is not named: {text}")
     proof.check()
     machine.sh(f"kill -9 {pid}")
+    machine.sh("sed -i.kept /^hibernate-image:/d /etc/passwd")
+    for command in ("hibernatectl estimate", ours.LEAVE):
+        text = ours.fails(machine, ("worker",), command)
+        expect("hibernate-image" in text and "user" in text, f"it is not said that the worker's user is missing: {text}")
+    machine.sh("mv /etc/passwd.kept /etc/passwd")
     leaving = ours.leave(machine)
     machine.boot()
     ours.come_back(machine, leaving)
