@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Rules of the house that a machine can check.
-CHECKS = tests/checks/includes tests/checks/spdx tests/checks/state tests/checks/failpoints tests/checks/manuals
+CHECKS = tests/checks/includes tests/checks/spdx tests/checks/state tests/checks/failpoints tests/checks/manuals \
+	tests/checks/manuals-form
 dist_check_SCRIPTS = $(CHECKS)
 TESTS += $(CHECKS)
 # A test that hangs ends after five minutes: Check's four seconds are short for a machine with other work.
