@@ -164,6 +164,7 @@ int disarm_run(const struct sysctx *s, const char *device, struct failure *f)
 		return failure_set(f, REASON_INTERNAL, ENOMEM, "disarm", NULL, "no memory");
 	d->sys = *s;
 	log_init(&d->log, &d->sys);
+	log_hold(&d->log); /* so early the kernel's log is the surer one */
 	console_init(&d->console, &d->sys, true);
 	r = device ? disarm_device(d, device, 0, f) : disarm_all(d, f);
 	console_deinit(&d->console);

@@ -6,6 +6,11 @@
  * queue fills. So every line goes into a ring in memory, key lines also to /dev/kmsg (which never
  * blocks), and after the thaw the ring is written to stderr in one go. Outside a frozen section lines
  * go to stderr at once.
+ *
+ * Where nothing is frozen, holding back means that key lines are in the kernel's log whoever reads stderr.
+ *
+ * The journal takes stderr and the kernel's log. Where stderr is the journal, a line goes to only one of them: key lines
+ * of a frozen section to the kernel's log, all others to stderr, with their level.
  */
 #pragma once
 
@@ -24,6 +29,7 @@ enum log_level {
 
 struct log {
 	int kmsg;        /* -1 if there is none */
+	bool journal;    /* stderr is the journal, which takes the kernel's log, too */
 	bool held;       /* true while user space is frozen */
 	bool lost;       /* the ring ran over while held */
 	size_t used;     /* bytes of @ring */

@@ -489,6 +489,70 @@ START_TEST(the_worker_needs_a_user_of_its_own)
 }
 END_TEST
 
+/* What has come out of a pipe since the last look, or lies in a file. */
+static const char *heard(int fd)
+{
+	static char text[512];
+	ssize_t n = read(fd, text, sizeof(text) - 1);
+
+	text[n < 0 ? 0 : n] = '\0';
+	return text;
+}
+
+/* The journal takes stderr and the kernel's log, so that each line stood in it twice. */
+START_TEST(the_journal_gets_each_line_once)
+{
+	struct log *log = calloc(1, sizeof(*log));
+	int ends[2], kernel, saved = dup(STDERR_FILENO);
+	struct tree tree;
+	char stream[64];
+	struct stat st;
+
+	tree_init(&tree);
+	tree_write(&tree, "/dev/kmsg", "");
+	kernel = sys_open(&tree.sys, "/dev/kmsg", O_RDONLY);
+	ck_assert_int_eq(pipe2(ends, O_NONBLOCK), 0);
+	dup2(ends[1], STDERR_FILENO);
+	ck_assert_int_eq(fstat(ends[1], &st), 0);
+	snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+
+	setenv("JOURNAL_STREAM", stream, 1);
+	log_init(log, &tree.sys);
+	log_line(log, LOG_LEVEL_WARNING, "one");
+	ck_assert_str_eq(heard(ends[0]), "<4>hibernated: one\n");
+	ck_assert_str_eq(heard(kernel), "");
+	log_hold(log);
+	log_line(log, LOG_LEVEL_NOTICE, "two");
+	log_line(log, LOG_LEVEL_INFO, "three");
+	ck_assert_str_eq(heard(kernel), "<5>hibernated: two\n");
+	log_release(log);
+	ck_assert_str_eq(heard(ends[0]), "<6>hibernated: three\n");
+	log->kmsg = fd_close(log->kmsg); /* what the kernel does not take is not lost */
+	log_hold(log);
+	log_line(log, LOG_LEVEL_ERROR, "four");
+	log_deinit(log);
+	ck_assert_str_eq(heard(ends[0]), "<3>hibernated: four\n");
+
+	/* Elsewhere both have it, without levels for people. */
+	close(kernel);
+	tree_write(&tree, "/dev/kmsg", "");
+	kernel = sys_open(&tree.sys, "/dev/kmsg", O_RDONLY);
+	setenv("JOURNAL_STREAM", "1:1", 1);
+	log_init(log, &tree.sys);
+	log_line(log, LOG_LEVEL_WARNING, "five");
+	ck_assert_str_eq(heard(ends[0]), "hibernated: five\n");
+	ck_assert_str_eq(heard(kernel), "<4>hibernated: five\n");
+	log_deinit(log);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	close(kernel);
+	close(ends[0]);
+	close(ends[1]);
+	tree_deinit(&tree);
+	free(log);
+}
+END_TEST
+
 START_TEST(kinds_have_names)
 {
 	for (int i = 0; i < _SESSION_KIND_MAX; i++)
@@ -524,6 +588,7 @@ int main(void)
 	tcase_add_test(cases, stopping_signals_the_session_and_nobody_else);
 	tcase_add_test(cases, a_session_is_known_by_a_descriptor);
 	tcase_add_test(cases, the_worker_needs_a_user_of_its_own);
+	tcase_add_test(cases, the_journal_gets_each_line_once);
 	tcase_add_test(cases, kinds_have_names);
 	srunner_run_all(runner, CK_NORMAL);
 	bad = srunner_ntests_failed(runner);

@@ -84,6 +84,9 @@ def round_trip(bench):
     journal = machine.sh("journalctl -b -u hibernated -o cat --no-pager")
     for words in ("Started hibernated.service", "resumed: saved in"):
         expect(words in journal, f"{words!r} is not in the journal: {journal[-800:]}")
+    everything = machine.sh("journalctl -b -o cat --no-pager")
+    for words in ("the next boot finds it by", "resumed: saved in"):
+        expect(everything.count(words) == 1, f"{words!r} is {everything.count(words)} times in the journal")
     _killed(machine)
     proof.check()
     machine.kill()
