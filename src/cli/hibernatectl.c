@@ -128,6 +128,8 @@ static void print_next_boot(const struct config *config, const struct sysctx *sy
 	next_boot_check(&next, sys, config, &area, &f);
 	printf("# an image goes to %s; the next boot finds it by: %s\n", area.name,
 	       next_boot_format(&next, lines, sizeof(lines)));
+	if (next_boot_warning(&next))
+		printf("# %s\n", next_boot_warning(&next));
 	if (failed(&f))
 		printf("# %s\n", failure_format(&f, text, sizeof(text)));
 }

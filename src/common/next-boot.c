@@ -137,11 +137,23 @@ int next_boot_check(struct next_boot *next, const struct sysctx *sys, const stru
 		    const struct area *area, struct failure *f)
 {
 	struct told told = {.sys = sys, .area = area, .next = next, .config = *config};
+	struct stat st;
 	int r;
 
 	next_boot_describe(next, area);
+	next->no_step = sys_stat(sys, RESUME_STEP_NOTE, &st) == -ENOENT;
 	r = config_apply_cmdline(&told.config, sys, &next->noresume, f);
 	if (r >= 0)
 		r = check_device(&told, f);
 	return r < 0 ? r : check_offset(&told, f);
+}
+
+const char *next_boot_warning(const struct next_boot *next)
+{
+	if (next->noresume)
+		return "this boot was told not to resume; with noresume again the image is dropped";
+	if (next->no_step)
+		return "no resume step ran in this boot; unless the initramfs has one now, the next boot drops the image "
+		       "(hibernated(8), --resume)";
+	return NULL;
 }

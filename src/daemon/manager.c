@@ -18,9 +18,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
 #include <sys/syscall.h>
 #include <unistd.h>
+
 /* Answer @call with a failure as a D-Bus error. */
 static int reply_failure(sd_bus_message *call, const struct failure *f)
 {
@@ -218,8 +218,8 @@ static int append_next_boot(sd_bus_message *m, const struct next_boot *next)
 
 	if (r >= 0 && next->has_offset)
 		r = append_u64(m, "ResumeOffset", next->offset_pages);
-	if (r >= 0 && next->noresume)
-		r = append_string(m, "Warning", "this boot was told not to resume; with noresume again the image is dropped");
+	if (r >= 0 && next_boot_warning(next))
+		r = append_string(m, "Warning", next_boot_warning(next));
 	return r;
 }
 

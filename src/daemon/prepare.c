@@ -73,8 +73,10 @@ static int check_next_boot(struct hibernation *h)
 		return r;
 	log_line(&h->log, LOG_LEVEL_NOTICE, "the image goes to %s; the next boot finds it by %s", h->area.name,
 		 next_boot_format(&next, lines, sizeof(lines)));
-	if (next.noresume)
-		log_line(&h->log, LOG_LEVEL_WARNING, "this boot was told not to resume; the next one must not be, or the image is dropped");
+	if (next_boot_warning(&next)) {
+		log_line(&h->log, LOG_LEVEL_WARNING, "%s", next_boot_warning(&next));
+		console_say(&h->console, "hibernated: %s", next_boot_warning(&next));
+	}
 	return 0;
 }
 
@@ -104,9 +106,9 @@ int step_decide(struct hibernation *h)
 	if (r >= 0)
 		r = check_next_boot(h);
 	if (r >= 0)
-		r = blockers_check(&h->sys, h->failure);
-	if (r >= 0)
 		r = supervisor_possible(&h->worker, h->failure);
+	if (r >= 0)
+		r = blockers_check(&h->sys, h->failure);
 	if (r < 0) {
 		free(items);
 		return r;

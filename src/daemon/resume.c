@@ -18,6 +18,7 @@
 #include "area/fingerprint.h"
 #include "base/clock.h"
 #include "base/fdio.h"
+#include "common/next-boot.h"
 #include "daemon/choice.h"
 #include "daemon/compat.h"
 #include "daemon/estimate.h"
@@ -393,20 +394,31 @@ int resume_init(struct resume *r, const struct sysctx *s, struct failure *f)
 	return 0;
 }
 
+/* The system that is now started may hibernate: a boot like this one looks for the image. */
+static void leave_note(const struct resume *r)
+{
+	if (sys_mkdir(&r->sys, RUN_FOLDER, 0700) >= 0)
+		(void)sys_append(&r->sys, RESUME_STEP_NOTE, "hibernated " PACKAGE_VERSION "\n");
+}
+
 void resume_go(struct resume *r, struct failure *f)
 {
 	bool noresume = false;
 
-	if (configure(r, &noresume, f) < 0 || noresume)
+	if (configure(r, &noresume, f) < 0)
 		return;
 	r->console.show = r->config.progress;
-	if (!find_image(r, f))
+	if (noresume || !find_image(r, f)) {
+		if (!failed(f))
+			leave_note(r);
 		return;
+	}
 	settings_save(&r->settings, &r->sys);
 	settings_hold_latency(&r->settings, &r->sys);
 	if (!r->said_absent)
 		keys_open(&r->keys, &r->sys, r->config.abort_esc, r->config.abort_power);
 	resume_image(r);
+	leave_note(r);
 	settings_restore(&r->settings, &r->sys);
 }
 

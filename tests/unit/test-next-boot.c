@@ -157,6 +157,28 @@ START_TEST(noresume_is_told)
 }
 END_TEST
 
+/* Whoever hibernated before making the resume step lost the session, and nobody had said so. */
+START_TEST(a_boot_without_a_resume_step_is_warned_of)
+{
+	struct area area = make_area(AREA_PARTITION);
+	struct next_boot next;
+	struct failure f = {0};
+	struct config config;
+
+	config_init(&config);
+	tree_write(&tree, "/proc/cmdline", "quiet");
+	ck_assert_int_eq(next_boot_check(&next, &tree.sys, &config, &area, &f), 0);
+	ck_assert_ptr_nonnull(strstr(next_boot_warning(&next), "no resume step"));
+	ck_assert_ptr_nonnull(strstr(next_boot_warning(&next), "hibernated(8)"));
+	tree_write(&tree, RESUME_STEP_NOTE, "");
+	ck_assert_int_eq(next_boot_check(&next, &tree.sys, &config, &area, &f), 0);
+	ck_assert_ptr_null(next_boot_warning(&next));
+	tree_write(&tree, "/proc/cmdline", "quiet noresume");
+	ck_assert_int_eq(next_boot_check(&next, &tree.sys, &config, &area, &f), 0);
+	ck_assert_ptr_nonnull(strstr(next_boot_warning(&next), "noresume"));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("next-boot");
@@ -169,6 +191,7 @@ int main(void)
 	tcase_add_loop_test(cases, what_is_told_leads_there, 0, ARRAY_LENGTH(rows));
 	tcase_add_test(cases, lines_for_the_resume_side);
 	tcase_add_test(cases, noresume_is_told);
+	tcase_add_test(cases, a_boot_without_a_resume_step_is_warned_of);
 	srunner_run_all(runner, CK_NORMAL);
 	bad = srunner_ntests_failed(runner);
 	srunner_free(runner);

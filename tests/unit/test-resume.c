@@ -7,6 +7,7 @@
 
 #include "area/fingerprint.h"
 #include "cli/worker-sandbox.h"
+#include "common/next-boot.h"
 #include "daemon/disarm.h"
 
 #include <check.h>
@@ -494,6 +495,34 @@ START_TEST(a_read_only_device_without_an_image_is_no_news)
 }
 END_TEST
 
+/* ---- the note ------------------------------------------------------------ */
+
+/* Nothing told a system whose initramfs has no resume step that its image would be dropped. */
+START_TEST(a_boot_without_an_image_leaves_a_note)
+{
+	static const struct {
+		const char *what, *lines;
+		bool noted;
+	} rows[] = {
+		{"no image", "", true},
+		{"wrong configuration", "Colour=red", false},
+		{"the device is not there", "ResumeDevice=/dev/none\nResumeWait=0", false},
+	};
+
+	sign("SWAPSPACE2");
+	for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+		struct stat st;
+
+		tree_write(&machine.tree, "/run/none", "");
+		configure(rows[i].lines);
+		check_boot(MACHINE_RUNS, rows[i].what);
+		ck_assert_msg((sys_stat(&machine.tree.sys, RESUME_STEP_NOTE, &st) == 0) == rows[i].noted, "%s: noted", rows[i].what);
+		if (rows[i].noted)
+			tree_remove(&machine.tree, RESUME_STEP_NOTE);
+	}
+}
+END_TEST
+
 /* ---- the ordinary boot ----------------------------------------------------- */
 
 static const char *notice(void)
@@ -640,6 +669,7 @@ int main(void)
 	tcase_add_loop_test(cases, a_read_only_device_is_not_booted_past, 0, 3);
 	tcase_add_test(cases, a_device_that_becomes_writable_resumes);
 	tcase_add_test(cases, a_read_only_device_without_an_image_is_no_news);
+	tcase_add_test(cases, a_boot_without_an_image_leaves_a_note);
 	tcase_add_test(cases, an_ordinary_boot_drops_the_image);
 	tcase_add_test(cases, an_ordinary_boot_says_what_it_cannot_drop);
 	tcase_add_loop_test(cases, the_user_is_asked, 0, (int)ARRAY_LENGTH(answers));
