@@ -2,6 +2,7 @@
 libhibernate_a_SOURCES += \
 	lib/area/area.c lib/area/area.h \
 	lib/area/block.c lib/area/block.h \
+	lib/area/encrypted.c lib/area/encrypted.h \
 	lib/area/fingerprint-fs.c lib/area/fingerprint-fs.h \
 	lib/area/fingerprint.c lib/area/fingerprint.h \
 	lib/area/header.c lib/area/header.h \

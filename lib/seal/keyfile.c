@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -361,4 +362,33 @@ int key_file_store(const char *directory, const struct key_material *material, s
 	signing = place_of(fd, directory, SIGNING_FILE);
 	r = store_signing(&signing, material, f);
 	return r < 0 ? r : store_public(&public, material, f);
+}
+
+bool key_file_present(const char *directory)
+{
+	static const char *const names[] = {PUBLIC_FILE, SIGNING_FILE};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+		struct place place = place_of(AT_FDCWD, directory, names[i]);
+		struct stat st;
+
+		if (lstat(place.path, &st) == 0)
+			return true;
+	}
+	return false;
+}
+
+int key_file_lock(const char *directory, struct failure *f)
+{
+	AUTO_CLOSE int fd = make_directory(directory, f);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return failure_set(f, errno == EWOULDBLOCK ? REASON_BUSY : REASON_KEY_FILE, errno, directory,
+				   "Wait until it has ended.", "somebody else is changing the key set");
+	r = fd;
+	fd = -1;
+	return r;
 }

@@ -41,3 +41,12 @@ int key_file_load(const char *directory, struct key_material *material, struct f
  * together, which key_file_load() refuses. REASON_KEY_FILE or REASON_CRYPTO.
  */
 int key_file_store(const char *directory, const struct key_material *material, struct failure *f);
+
+/* Whether any part of a key set is in @directory, usable or not. */
+bool key_file_present(const char *directory);
+
+/*
+ * Make @directory if need be, and keep others from changing the key set in it, until the descriptor that is returned is closed.
+ * REASON_BUSY (-EWOULDBLOCK) while somebody else does; REASON_KEY_FILE as key_file_load().
+ */
+int key_file_lock(const char *directory, struct failure *f);

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 libhibernate_a_SOURCES += \
 	lib/seal/blob.c lib/seal/blob.h \
+	lib/seal/cost.c lib/seal/cost.h \
 	lib/seal/crypto.c lib/seal/crypto.h \
 	lib/seal/disk.h \
 	lib/seal/hkdf.c lib/seal/hkdf.h \
 	lib/seal/keyfile.c lib/seal/keyfile.h lib/seal/keyfile-disk.h \
 	lib/seal/keys.c lib/seal/keys.h \
+	lib/seal/quality.c lib/seal/quality.h \
 	lib/seal/recovery.c lib/seal/recovery.h \
 	lib/seal/open.c lib/seal/open.h \
 	lib/seal/slot.c lib/seal/slot.h \

@@ -8,17 +8,22 @@
 #include <string.h>
 
 static const struct {
-	const char *name;
+	const char *name, *text;
 	uint32_t wrap;
 } ways[] = {
-	[KEY_WAY_PASSPHRASE] = {"passphrase", BLOB_WRAP_PASSPHRASE},
-	[KEY_WAY_RECOVERY] = {"recovery", BLOB_WRAP_RECOVERY},
+	[KEY_WAY_PASSPHRASE] = {"passphrase", "passphrase", BLOB_WRAP_PASSPHRASE},
+	[KEY_WAY_RECOVERY] = {"recovery", "recovery key", BLOB_WRAP_RECOVERY},
 };
 _Static_assert(ARRAY_LENGTH(ways) == _KEY_WAY_MAX, "each way has a row");
 
 const char *key_way_name(enum key_way way)
 {
 	return way < 0 || way >= _KEY_WAY_MAX ? NULL : ways[way].name;
+}
+
+const char *key_way_text(enum key_way way)
+{
+	return way < 0 || way >= _KEY_WAY_MAX ? NULL : ways[way].text;
 }
 
 enum key_way key_way_from_name(const char *name)

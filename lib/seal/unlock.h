@@ -11,8 +11,9 @@ enum key_way {
 	_KEY_WAY_INVALID = -1,
 };
 
-/* "passphrase", "recovery"; NULL outside the enum. And back. */
+/* "passphrase", "recovery"; NULL outside the enum. And back. The text is for people: "passphrase", "recovery key". */
 const char *key_way_name(enum key_way way);
+const char *key_way_text(enum key_way way);
 enum key_way key_way_from_name(const char *name);
 /* Its BLOB_WRAP_* bit. */
 uint32_t key_way_wrap(enum key_way way);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/fdio.h"
 #include "cli/client.h"
+#include "cli/key-commands.h"
 #include "common/next-boot.h"
 #include "config/config.h"
 
@@ -28,10 +29,16 @@ static const char usage[] =
 	"  estimate          how large an image would be, and whether it fits\n"
 	"  config            each setting, its value, and the file it came from\n"
 	"  discard DEVICE    drop the image on an active swap area\n"
+	"  keygen            make the keys that images are sealed with\n"
+	"  key list          which keys there are\n"
+	"  key test          whether a passphrase or recovery key opens them\n"
+	"  key add KIND      another passphrase or recovery key\n"
+	"  key remove KIND   one less; KIND is passphrase or recovery\n"
 	"\n"
 	"  --help            show this text\n"
 	"  --version         show the version\n"
 	"\n"
+	"keygen and key have options of their own: see hibernatectl-key(1).\n"
 	"s2disk is hibernatectl hibernate, s2both is hibernatectl hybrid.\n";
 
 static void cleanup_bus(sd_bus **bus)
@@ -192,6 +199,8 @@ int main(int argc, char **argv)
 	struct failure f = {0};
 	char text[1024];
 
+	if (command < 0 && argc > 1 && (strcmp(argv[1], "keygen") == 0 || strcmp(argv[1], "key") == 0))
+		return key_main(argc - 1, argv + 1);
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
 		switch (c) {

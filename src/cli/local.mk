@@ -23,10 +23,18 @@ endif
 
 bin_PROGRAMS += hibernatectl
 hibernatectl_SOURCES = src/cli/hibernatectl.c src/cli/client.c src/cli/client.h \
+	src/cli/ask.c src/cli/ask.h \
+	src/cli/json.c src/cli/json.h \
+	src/cli/key-change.c \
+	src/cli/key-commands.h \
+	src/cli/key-common.c \
+	src/cli/key-main.c \
+	src/cli/key-make.c \
+	src/cli/key-show.c \
 	src/common/next-boot.c src/common/next-boot.h
 hibernatectl_CFLAGS = $(AM_CFLAGS) $(LIBSYSTEMD_CFLAGS)
 hibernatectl_LDADD = libhibernate.a $(LIBSYSTEMD_LIBS) $(LIBBLKID_LIBS) $(LIBLZ4_LIBS) $(LIBZSTD_LIBS) \
-	$(LIBXXHASH_LIBS)
+	$(LIBXXHASH_LIBS) $(LIBGCRYPT_LIBS)
 
 install-exec-hook:
 	cd $(DESTDIR)$(bindir) && $(LN_S) -f hibernatectl s2disk && $(LN_S) -f hibernatectl s2both

@@ -63,6 +63,16 @@ test_recovery_CFLAGS = $(UNIT_CFLAGS)
 test_recovery_LDFLAGS = $(LINK_WATCHING)
 test_recovery_LDADD = $(UNIT_LIBS) $(LIBGCRYPT_LIBS)
 
+check_PROGRAMS += test-passphrase
+test_passphrase_SOURCES = tests/unit/test-passphrase.c tests/unit/tree.c tests/unit/tree.h
+test_passphrase_CFLAGS = $(UNIT_CFLAGS)
+test_passphrase_LDADD = $(UNIT_LIBS) $(LIBGCRYPT_LIBS)
+
+check_PROGRAMS += test-encrypted
+test_encrypted_SOURCES = tests/unit/test-encrypted.c tests/unit/tree.c tests/unit/tree.h
+test_encrypted_CFLAGS = $(UNIT_CFLAGS)
+test_encrypted_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += test-snapshot
 test_snapshot_SOURCES = tests/unit/test-snapshot.c tests/unit/allocator.c tests/unit/allocator.h \
 	tests/unit/fake-kernel.c tests/unit/fake-kernel.h tests/unit/tree.c tests/unit/tree.h

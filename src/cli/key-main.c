@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/key-commands.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FD_MAX 1048576
+
+enum {
+	OPTION_DIRECTORY = 1 << 0,
+	OPTION_PASSPHRASE_FD = 1 << 1,
+	OPTION_NEW_PASSPHRASE_FD = 1 << 2,
+	OPTION_ARGON2 = 1 << 3,
+	OPTION_LABEL = 1 << 4,
+	OPTION_RECOVERY = 1 << 5,
+	OPTION_FORCE = 1 << 6,
+	OPTION_ALLOW_WEAK = 1 << 7,
+	OPTION_REVOKE = 1 << 8,
+	OPTION_JSON = 1 << 9,
+	OPTION_NO_CONFIG = 1 << 10,
+};
+
+static const struct {
+	const char *word; /* behind "key"; NULL: keygen */
+	bool takes_way;
+	unsigned int options; /* besides --directory */
+	int (*run)(const struct key_options *options, struct failure *f);
+} commands[] = {
+	{NULL, false, OPTION_PASSPHRASE_FD | OPTION_ARGON2 | OPTION_LABEL | OPTION_RECOVERY | OPTION_FORCE |
+	 OPTION_ALLOW_WEAK | OPTION_NO_CONFIG, key_generate},
+	{"add", true, OPTION_PASSPHRASE_FD | OPTION_NEW_PASSPHRASE_FD | OPTION_ARGON2 | OPTION_FORCE | OPTION_ALLOW_WEAK,
+	 key_add},
+	{"remove", true, OPTION_PASSPHRASE_FD | OPTION_ARGON2 | OPTION_REVOKE, key_remove},
+	{"list", false, OPTION_JSON, key_list},
+	{"test", false, OPTION_PASSPHRASE_FD, key_test},
+};
+
+static const struct option long_options[] = {
+	{"directory", required_argument, NULL, OPTION_DIRECTORY},
+	{"passphrase-fd", required_argument, NULL, OPTION_PASSPHRASE_FD},
+	{"new-passphrase-fd", required_argument, NULL, OPTION_NEW_PASSPHRASE_FD},
+	{"argon2", required_argument, NULL, OPTION_ARGON2},
+	{"label", required_argument, NULL, OPTION_LABEL},
+	{"recovery", no_argument, NULL, OPTION_RECOVERY},
+	{"force", no_argument, NULL, OPTION_FORCE},
+	{"allow-weak", no_argument, NULL, OPTION_ALLOW_WEAK},
+	{"revoke", no_argument, NULL, OPTION_REVOKE},
+	{"json", no_argument, NULL, OPTION_JSON},
+	{"no-config", no_argument, NULL, OPTION_NO_CONFIG},
+	{NULL, 0, NULL, 0},
+};
+
+static int usage_error(const char *what, const char *object)
+{
+	fprintf(stderr, "hibernatectl: %s%s\nSee hibernatectl --help.\n", what, object);
+	return reason_exit_status(REASON_USAGE);
+}
+
+/* Digits only, at most @max; then @end, which may be NUL. Moves *@at behind it. */
+static bool take_number(const char **at, char end, unsigned long max, unsigned long *number)
+{
+	unsigned long value;
+	char *rest;
+
+	if (**at < '0' || **at > '9')
+		return false;
+	errno = 0;
+	value = strtoul(*at, &rest, 10);
+	if (errno || value > max || *rest != end)
+		return false;
+	*at = end ? rest + 1 : rest;
+	*number = value;
+	return true;
+}
+
+static bool take_fd(const char *text, int *fd)
+{
+	unsigned long number;
+
+	if (!take_number(&text, '\0', FD_MAX, &number))
+		return false;
+	*fd = (int)number;
+	return true;
+}
+
+/* KIB,PASSES */
+static bool take_cost(const char *text, struct argon2_cost *cost)
+{
+	unsigned long memory_kib, passes;
+
+	if (!take_number(&text, ',', ARGON2_MEMORY_MAX_KIB, &memory_kib) ||
+	    !take_number(&text, '\0', ARGON2_PASSES_MAX, &passes))
+		return false;
+	*cost = (struct argon2_cost){.memory_kib = (uint32_t)memory_kib, .passes = (uint32_t)passes, .lanes = 1};
+	return argon2_cost_valid(cost);
+}
+
+static bool take_option(int option, struct key_options *options)
+{
+	switch (option) {
+	case OPTION_DIRECTORY:
+		options->directory = optarg;
+		return optarg[0] != '\0';
+	case OPTION_PASSPHRASE_FD:
+		return take_fd(optarg, &options->passphrase_fd);
+	case OPTION_NEW_PASSPHRASE_FD:
+		return take_fd(optarg, &options->new_passphrase_fd);
+	case OPTION_ARGON2:
+		return take_cost(optarg, &options->cost);
+	case OPTION_LABEL:
+		options->label = optarg;
+		return strlen(optarg) < KEY_FILE_LABEL_BYTES;
+	case OPTION_RECOVERY:
+		return options->recovery = true;
+	case OPTION_FORCE:
+		return options->force = true;
+	case OPTION_ALLOW_WEAK:
+		return options->allow_weak = true;
+	case OPTION_REVOKE:
+		return options->revoke = true;
+	case OPTION_JSON:
+		return options->json = true;
+	case OPTION_NO_CONFIG:
+		return options->no_config = true;
+	default:
+		return false;
+	}
+}
+
+/* What the text says already, the C library need not say again. */
+static bool errno_told(const struct failure *f)
+{
+	if (f->reason == REASON_NO_KEYS || f->reason == REASON_KEYS_EXIST)
+		return true;
+	return f->reason == REASON_KEY_FILE &&
+	       (f->error == EBADMSG || f->error == ELOOP || f->error == ENOTSUP || f->error == EPERM);
+}
+
+static int run(size_t command, const struct key_options *options)
+{
+	struct failure f = {0};
+	char text[FAILURE_OBJECT_MAX + 2 * FAILURE_TEXT_MAX + 128];
+	int r;
+
+	if (geteuid() != 0 && strcmp(options->directory, KEY_DIRECTORY) == 0)
+		r = failure_set(&f, REASON_PERMISSION, EPERM, "hibernatectl", "Run it as root, for instance with sudo.",
+				"the keys are root's");
+	else
+		r = crypto_init(&f);
+	if (r >= 0)
+		r = commands[command].run(options, &f);
+	if (r >= 0 && fflush(stdout) != 0)
+		r = failure_set(&f, REASON_IO, errno, "standard output", NULL, "cannot be written");
+	if (r >= 0)
+		return 0;
+	if (!failed(&f))
+		failure_set(&f, REASON_INTERNAL, -r, "hibernatectl", NULL, "the command failed");
+	if (errno_told(&f))
+		f.error = 0;
+	fprintf(stderr, "hibernatectl: %s\n", failure_format(&f, text, sizeof(text)));
+	return reason_exit_status(f.reason);
+}
+
+/* The row, or -1 after a message. The words end behind what belongs to it. */
+static int find_command(int argc, char **argv, int *words, int *status)
+{
+	if (strcmp(argv[0], "keygen") == 0) {
+		*words = 1;
+		return 0;
+	}
+	for (size_t i = 0; argc > 1 && i < ARRAY_LENGTH(commands); i++)
+		if (commands[i].word && strcmp(commands[i].word, argv[1]) == 0) {
+			*words = 2;
+			return (int)i;
+		}
+	*status = argc > 1 ? usage_error("unknown: key ", argv[1]) : usage_error("key: add, remove, list or test?", "");
+	return -1;
+}
+
+int key_main(int argc, char **argv)
+{
+	struct key_options options = {
+		.directory = KEY_DIRECTORY, .way = _KEY_WAY_INVALID, .passphrase_fd = -1, .new_passphrase_fd = -1};
+	int words = 0, status = 0, option, command = find_command(argc, argv, &words, &status);
+
+	if (command < 0)
+		return status;
+	argc -= words - 1;
+	argv += words - 1;
+	opterr = 0;
+	optind = 1;
+	while ((option = getopt_long(argc, argv, "", long_options, NULL)) >= 0) {
+		if (option == '?')
+			return usage_error("not an option, or without its value: ", argv[optind - 1]);
+		if (option != OPTION_DIRECTORY && !(commands[command].options & (unsigned int)option))
+			return usage_error("not an option of this command: ", argv[optind - 1]);
+		if (!take_option(option, &options))
+			return usage_error("not a value for its option: ", argv[optind - 1]);
+	}
+	if (commands[command].takes_way) {
+		if (optind == argc)
+			return usage_error("passphrase or recovery?", "");
+		options.way = key_way_from_name(argv[optind]);
+		if (options.way == _KEY_WAY_INVALID)
+			return usage_error("neither passphrase nor recovery: ", argv[optind]);
+		optind++;
+	}
+	if (optind < argc)
+		return usage_error("too many arguments, from: ", argv[optind]);
+	return run((size_t)command, &options);
+}
