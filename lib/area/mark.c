@@ -289,8 +289,13 @@ static int load_in_progress(const struct mark_io *io, const uint8_t image_id[16]
 
 int mark_rearm(const struct mark_io *io, const uint8_t image_id[16], struct failure *f)
 {
-	int r = load_in_progress(io, image_id, f);
+	struct mark found;
+	int r = load_and_decode(io, &found, f);
 
+	if (r == 0 && found.kind == MARK_ARMED && memcmp(found.image_id, image_id, 16) == 0)
+		return 0; /* it was never changed */
+	if (r == 0)
+		r = load_in_progress(io, image_id, f);
 	if (r < 0)
 		return r;
 	record_in(io)->state = htole32(MARK_STATE_ARMED);

@@ -157,7 +157,7 @@ int mark_retract(const struct mark_io *io, uint64_t header_offset, enum mark_dro
  */
 int mark_begin_resume(const struct mark_io *io, const struct mark_boot *boot, struct failure *f);
 
-/* After ATOMIC_RESTORE came back: armed again. Only for the image @image_id in progress (-EEXIST otherwise). */
+/* After ATOMIC_RESTORE came back: armed again, or still. Only for the image @image_id in progress (-EEXIST otherwise). */
 int mark_rearm(const struct mark_io *io, const uint8_t image_id[16], struct failure *f);
 
 /* The restored system has read the boot's numbers: state resumed. Only for the image @image_id in progress. */

@@ -204,6 +204,9 @@ START_TEST(resume_leaves_its_numbers)
 	ck_assert_int_eq(mark_rearm(&io, (uint8_t[16]){1}, &failure), -EEXIST);
 	ck_assert_int_eq(mark_rearm(&io, sample.image_id, &failure), 0);
 	ck_assert_int_eq(kind_now(), MARK_ARMED);
+	/* When the first write had failed, there is nothing to put back, and nothing to tell anybody to discard. */
+	ck_assert_int_eq(mark_rearm(&io, sample.image_id, &failure), 0);
+	ck_assert_int_eq(mark_rearm(&io, (uint8_t[16]){1}, &failure), -EEXIST);
 	ck_assert_int_eq(mark_begin_resume(&io, &boot, &failure), 0);
 	ck_assert_int_eq(kind_now(), MARK_DROPPED);
 	ck_assert_uint_eq(mark.boot.tries, 2);
