@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The primitives that sealing is made of, as libgcrypt has them. lib/seal/crypto.c is the only file that knows
+ * The primitives that sealing is made of, as libgcrypt has them. lib/seal/crypto*.c are the only files that know
  * libgcrypt; nothing of it shows here.
  *
  * All memory that libgcrypt asks for comes from base/secret.h, so keys, key schedules and the numbers that it copies

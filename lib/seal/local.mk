@@ -2,7 +2,9 @@
 libhibernate_a_SOURCES += \
 	lib/seal/blob.c lib/seal/blob.h \
 	lib/seal/cost.c lib/seal/cost.h \
-	lib/seal/crypto.c lib/seal/crypto.h \
+	lib/seal/crypto.c lib/seal/crypto.h lib/seal/crypto-gcrypt.h \
+	lib/seal/crypto-aead.c \
+	lib/seal/crypto-curves.c \
 	lib/seal/disk.h \
 	lib/seal/hkdf.c lib/seal/hkdf.h \
 	lib/seal/keyfile.c lib/seal/keyfile.h lib/seal/keyfile-disk.h \
