@@ -170,12 +170,18 @@ int key_blob_change(const void *place, const struct key_opened *opened, const st
 		memset(&disk.passphrase, 0, sizeof(disk.passphrase));
 	if (change->remove & BLOB_WRAP_RECOVERY)
 		memset(&disk.recovery, 0, sizeof(disk.recovery));
+	if (change->remove & BLOB_WRAP_TPM)
+		memset(&disk.tpm, 0, sizeof(disk.tpm));
 	disk.wraps &= htole32(~change->remove);
 	if (change->passphrase.size)
 		r = wrap_by_passphrase(&disk, change->passphrase, &change->cost, random->salt, opened->blob_key);
 	if (r >= 0 && change->recovery)
 		r = wrap_by_recovery(&disk, change->recovery, random->recovery_salt, opened->blob_key);
-	if (r >= 0 && !disk.wraps)
+	if (change->tpm) {
+		memcpy(&disk.tpm, change->tpm, sizeof(disk.tpm));
+		disk.wraps |= htole32(BLOB_WRAP_TPM);
+	}
+	if (r >= 0 && !(disk.wraps & htole32(BLOB_WRAPS_HUMAN)))
 		r = -EINVAL;
 	if (r < 0)
 		return r;
@@ -231,6 +237,14 @@ static int get_recovery(struct reader *r, bool there, const char *name, struct b
 	return get_zeros(r, end - r->at) ? 0 : unknown(name, f, "fields that are");
 }
 
+static int get_tpm(struct reader *r, const uint8_t *blob, bool there, const char *name, struct tpm_part *p,
+		   struct failure *f)
+{
+	if (there)
+		return tpm_part_decode(blob + r->at, name, p, f);
+	return get_zeros(r, sizeof(struct tpm_disk)) ? 0 : unknown(name, f, "fields that are");
+}
+
 int key_blob_decode(const void *place, const char *name, struct key_blob *blob, struct failure *f)
 {
 	struct key_blob decoded = {0};
@@ -252,15 +266,15 @@ int key_blob_decode(const void *place, const char *name, struct key_blob *blob, 
 				   "there is no sealed private key");
 	if (version != BLOB_VERSION || size != SEAL_BLOB_BYTES)
 		return unknown(name, f, "a version");
-	if (!decoded.wraps || decoded.wraps & ~BLOB_WRAPS_KNOWN)
+	if (!(decoded.wraps & BLOB_WRAPS_HUMAN) || decoded.wraps & ~BLOB_WRAPS_KNOWN)
 		return unknown(name, f, "ways to open it that are");
 	r = get_passphrase(&reader, decoded.wraps & BLOB_WRAP_PASSPHRASE, name, &decoded.passphrase, f);
 	if (r >= 0)
 		r = get_recovery(&reader, decoded.wraps & BLOB_WRAP_RECOVERY, name, &decoded.recovery, f);
+	if (r >= 0)
+		r = get_tpm(&reader, place, decoded.wraps & BLOB_WRAP_TPM, name, &decoded.tpm, f);
 	if (r < 0)
 		return r;
-	if (!get_zeros(&reader, sizeof(((struct blob_disk *)0)->tpm)))
-		return unknown(name, f, "fields that are");
 	if (decoded.wraps & BLOB_WRAP_PASSPHRASE && !argon2_cost_valid(cost))
 		return failure_set(f, REASON_IMAGE_DAMAGED, EBADMSG, name, REMEDY_DAMAGED,
 				   "the sealed private key asks for Argon2 with %u KiB, %u passes, %u lanes, of at "
@@ -324,6 +338,7 @@ static int open_payload(const struct blob_disk *disk, const uint8_t blob_key[CRY
 	opened->public = public;
 	memcpy(opened->recipient_secret, payload->recipient_secret, sizeof(opened->recipient_secret));
 	memcpy(opened->blob_key, blob_key, sizeof(opened->blob_key));
+	opened->by_human = true;
 	return 0;
 }
 
@@ -380,4 +395,20 @@ int key_blob_open_recovery(const void *place, const uint8_t *recovery, const cha
 		return KEY_WRONG_SECRET;
 	r = blob_key ? unwrap_by_recovery(&disk, &blob, recovery, blob_key) : -ENOMEM;
 	return finish(r, &disk, blob_key, name, opened, f);
+}
+
+int key_blob_open_key(const void *place, const uint8_t blob_key[CRYPTO_KEY_BYTES], const char *name,
+		      struct key_opened *opened, struct failure *f)
+{
+	struct blob_disk disk;
+	struct key_blob blob;
+	int r;
+
+	memcpy(&disk, place, sizeof(disk));
+	r = key_blob_decode(&disk, name, &blob, f);
+	if (r >= 0)
+		r = finish(0, &disk, blob_key, name, opened, f);
+	if (r >= 0)
+		opened->by_human = false;
+	return r;
 }

@@ -23,6 +23,7 @@
 #define SEAL_SLOT_BYTES       512
 #define SEAL_SLOT_COUNT       4
 #define SEAL_BLOB_BYTES       688
+#define SEAL_BLOB_TPM         288 /* in the blob */
 _Static_assert(SEAL_PAGE_SLOTS + SEAL_SLOT_COUNT * SEAL_SLOT_BYTES == SEAL_PAGE_BLOB, "slots, then the blob");
 _Static_assert(SEAL_PAGE_BLOB + SEAL_BLOB_BYTES == SEAL_PAGE_SIGNATURE, "then the signature");
 
@@ -156,12 +157,49 @@ struct recovery_transcript_disk {
 } SEAL_PACKED;
 _Static_assert(sizeof(struct recovery_transcript_disk) == 36, "recovery_transcript");
 
+/* The blob's key, sealed by a TPM. The sizes are those of TPM2B_PUBLIC and TPM2B_PRIVATE, as the TPM has them. */
+#define WRAP_KIND_TPM2 1
+#define TPM_FLAG_PIN   1u
+#define TPM_PERSISTENT 0x81000000u
+#define TPM_HINT_BYTES 4
+#define TPM_SALT_BYTES 16
+struct tpm_disk {
+	uint32_t kind;
+	uint32_t flags;
+	uint32_t parent;  /* handle of a persistent storage key; 0: one made of the owner's seed */
+	uint32_t pcrs;    /* a bit for each */
+	uint8_t hints[32]; /* how the value of each of them began, in their order: to name the one that changed */
+	uint8_t salt[TPM_SALT_BYTES]; /* of the PIN */
+	uint16_t public_size;
+	uint16_t private_size;
+	uint8_t object[252]; /* public, then private */
+} SEAL_PACKED;
+_Static_assert(offsetof(struct tpm_disk, flags) == 4, "flags");
+_Static_assert(offsetof(struct tpm_disk, parent) == 8, "parent");
+_Static_assert(offsetof(struct tpm_disk, pcrs) == 12, "pcrs");
+_Static_assert(offsetof(struct tpm_disk, hints) == 16, "hints");
+_Static_assert(offsetof(struct tpm_disk, salt) == 48, "salt");
+_Static_assert(offsetof(struct tpm_disk, public_size) == 64, "public_size");
+_Static_assert(offsetof(struct tpm_disk, private_size) == 66, "private_size");
+_Static_assert(offsetof(struct tpm_disk, object) == 68, "object");
+_Static_assert(sizeof(struct tpm_disk) == 320, "tpm");
+
+/* The transcript of a PIN. */
+struct pin_transcript_disk {
+	uint8_t key_set[16];
+	uint8_t salt[TPM_SALT_BYTES];
+} SEAL_PACKED;
+_Static_assert(offsetof(struct pin_transcript_disk, salt) == 16, "salt");
+_Static_assert(sizeof(struct pin_transcript_disk) == 32, "pin_transcript");
+
 /* The sealed private blob. */
 #define BLOB_MAGIC           "hib-keys" /* 8 bytes, no NUL */
 #define BLOB_VERSION         1
 #define BLOB_WRAP_PASSPHRASE 1u
 #define BLOB_WRAP_RECOVERY   2u
-#define BLOB_WRAPS_KNOWN     (BLOB_WRAP_PASSPHRASE | BLOB_WRAP_RECOVERY)
+#define BLOB_WRAP_TPM        4u
+#define BLOB_WRAPS_HUMAN     (BLOB_WRAP_PASSPHRASE | BLOB_WRAP_RECOVERY)
+#define BLOB_WRAPS_KNOWN     (BLOB_WRAPS_HUMAN | BLOB_WRAP_TPM)
 struct blob_disk {
 	uint8_t magic[8];
 	uint32_t version;
@@ -171,7 +209,7 @@ struct blob_disk {
 	uint8_t nonce[CRYPTO_NONCE_BYTES];
 	struct passphrase_disk passphrase;
 	struct recovery_disk recovery;
-	uint8_t tpm[320];                     /* place for a TPM */
+	struct tpm_disk tpm;
 	uint8_t sealed[2 * CRYPTO_KEY_BYTES]; /* X25519 private key, Ed25519 verifying key */
 	uint8_t tag[CRYPTO_TAG_BYTES];
 } SEAL_PACKED;
@@ -183,7 +221,7 @@ _Static_assert(offsetof(struct blob_disk, wraps) == 32, "wraps");
 _Static_assert(offsetof(struct blob_disk, nonce) == 36, "nonce");
 _Static_assert(offsetof(struct blob_disk, passphrase) == 48, "passphrase");
 _Static_assert(offsetof(struct blob_disk, recovery) == 176, "recovery");
-_Static_assert(offsetof(struct blob_disk, tpm) == 288, "tpm");
+_Static_assert(offsetof(struct blob_disk, tpm) == SEAL_BLOB_TPM, "tpm");
 _Static_assert(offsetof(struct blob_disk, sealed) == 608, "sealed");
 _Static_assert(offsetof(struct blob_disk, tag) == 672, "tag");
 _Static_assert(sizeof(struct blob_disk) == SEAL_BLOB_BYTES, "blob");

@@ -73,6 +73,14 @@ test_encrypted_SOURCES = tests/unit/test-encrypted.c tests/unit/tree.c tests/uni
 test_encrypted_CFLAGS = $(UNIT_CFLAGS)
 test_encrypted_LDADD = $(UNIT_LIBS)
 
+if HAVE_TPM
+check_PROGRAMS += test-tpm
+endif
+test_tpm_SOURCES = tests/unit/test-tpm.c tests/unit/secrets.c tests/unit/secrets.h tests/unit/tree.c tests/unit/tree.h
+test_tpm_CFLAGS = $(UNIT_CFLAGS) $(TSS2_CFLAGS)
+test_tpm_LDFLAGS = $(LINK_WATCHING)
+test_tpm_LDADD = $(UNIT_LIBS) $(LIBGCRYPT_LIBS) $(TSS2_LIBS)
+
 check_PROGRAMS += test-snapshot
 test_snapshot_SOURCES = tests/unit/test-snapshot.c tests/unit/allocator.c tests/unit/allocator.h \
 	tests/unit/fake-kernel.c tests/unit/fake-kernel.h tests/unit/tree.c tests/unit/tree.h
