@@ -38,6 +38,10 @@
 #include <termios.h>
 #include <unistd.h>
 
+/* The second serial line, behind the console; who compiles this says where it is another. */
+#ifndef AGENT_LINE
+#define AGENT_LINE "/dev/ttyS1"
+#endif
 #define JOBS_MAX 32
 #define OUTPUT_MAX (512 * 1024)
 #define LINE_MAX_BYTES (256 * 1024)
@@ -411,7 +415,7 @@ static void mount_kernel_filesystems(void)
 
 static int open_port(void)
 {
-	int fd = open("/dev/ttyS1", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	int fd = open(AGENT_LINE, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	struct termios t;
 
 	if (fd < 0 || tcgetattr(fd, &t) < 0)
@@ -444,7 +448,7 @@ int main(void)
 	umask(022);
 	a->port = open_port();
 	if (a->port < 0) {
-		say("agent: ttyS1: %s", strerror(-a->port));
+		say("agent: " AGENT_LINE ": %s", strerror(-a->port));
 		for (;;)
 			pause();
 	}

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import uuid
 
-from . import paths
+from . import foreign, paths
 
 # Name -> options of configure. "shipped" is what a package would carry.
 VARIANTS = {
@@ -24,14 +24,16 @@ class BuildError(Exception):
     """A build that failed; the text names its log."""
 
 
-def agent():
+def agent(machine=foreign.OWN):
     """The guest's process 1, compiled if its sources have changed."""
     sources = sorted(paths.GUEST_SOURCES.glob("*.[ch]"))
     digest = hashlib.sha256(b"".join(s.read_bytes() for s in sources)).hexdigest()[:24]
-    target = paths.below_cache("agent") / digest
+    own = machine == foreign.OWN
+    target = paths.below_cache("agent") / (digest if own else f"{machine}-{digest}")
     if not target.exists():
         part = target.with_suffix(f".{os.getpid()}")
-        done = subprocess.run([os.environ.get("CC", "gcc"), *AGENT_FLAGS, "-o", str(part),
+        compiler = [os.environ.get("CC", "gcc")] if own else [foreign.compiler(), *foreign.AGENT_FLAGS]
+        done = subprocess.run([*compiler, *AGENT_FLAGS, "-o", str(part),
                                *(str(s) for s in sources if s.suffix == ".c")],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if done.returncode:
@@ -40,25 +42,27 @@ def agent():
     return target
 
 
-def _run(command, cwd, log):
+def _run(command, cwd, log, environment=None):
     with open(log, "ab") as out:
         out.write(f"+ {' '.join(command)}\n".encode())
         out.flush()
-        done = subprocess.run(command, cwd=cwd, stdout=out, stderr=subprocess.STDOUT, check=False)
+        done = subprocess.run(command, cwd=cwd, stdout=out, stderr=subprocess.STDOUT, check=False,
+                              env={**os.environ, **(environment or {})})
     if done.returncode:
         raise BuildError(f"{command[0]} failed, see {log}")
 
 
-def programs(variant="shipped"):
+def programs(variant="shipped", machine=foreign.OWN):
     """Directory with the installed tree of a variant; built once in each run of the harness.
 
     The build directory is kept between runs, so that make does only what has changed. HIBERNATED_PROGRAMS
     names an installed tree to take instead of "shipped", such as that of an unpacked package.
     """
     given = os.environ.get("HIBERNATED_PROGRAMS")
-    if variant == "shipped" and given:
+    own = machine == foreign.OWN
+    if variant == "shipped" and given and own:
         return given
-    directory = paths.of_tree("build", variant)
+    directory = paths.of_tree("build", variant if own else f"{variant}-{machine}")
     with open(directory / "lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         installed, stamp = directory / "installed", directory / "run"
@@ -73,8 +77,9 @@ def programs(variant="shipped"):
         work = directory / "work"
         work.mkdir(exist_ok=True)
         if not (work / "Makefile").exists():
+            options, environment = ([], None) if own else foreign.configuration()
             _run([str(configure), "--prefix=/usr", "--sysconfdir=/etc", "--localstatedir=/var",
-                  *VARIANTS[variant]], work, log)
+                  *VARIANTS[variant], *options], work, log, environment)
         _run(["make", f"-j{os.cpu_count() or 1}"], work, log)
         shutil.rmtree(installed, ignore_errors=True)
         _run(["make", "install", f"DESTDIR={installed}"], work, log)

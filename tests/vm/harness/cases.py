@@ -54,10 +54,10 @@ class Bench:
         self._machines = []
         self.notes = []
 
-    def kernel(self, series=None):
+    def kernel(self, series=None, machine="x86_64"):
         """A kernel, by default the one the case runs on."""
         try:
-            return kernels.get(series or self.series)
+            return kernels.get(series or self.series, machine=machine)
         except kernels.KernelError as error:
             raise Skipped(str(error)) from None
 
@@ -71,17 +71,18 @@ class Bench:
 
     def machine(self, disks=(), programs=None, **options):  # pylint: disable=redefined-outer-name
         """A machine with disks; programs: None, "shipped" or "failpoints"."""
-        made = Machine(self.directory, options.pop("kernel", None) or self.kernel(), disks=disks,
-                       programs=self._programs(programs) if programs else None, **options)
+        kernel = options.pop("kernel", None) or self.kernel()
+        made = Machine(self.directory, kernel, disks=disks,
+                       programs=self._programs(programs, kernel.machine) if programs else None, **options)
         self._machines.append(made)
         return made
 
     @staticmethod
-    def _programs(variant):
+    def _programs(variant, machine):
         """Building is not the case's own time."""
         left = signal.alarm(0)
         try:
-            return build.programs(variant)
+            return build.programs(variant, machine)
         finally:
             signal.alarm(left)
 

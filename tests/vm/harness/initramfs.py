@@ -10,11 +10,13 @@ import os
 import re
 import subprocess
 
-from . import build, paths
+from . import build, foreign, paths
 from .cpio import Archive
 
 # What every guest loads; a name that the kernel has built in is skipped.
 BASE_MODULES = ["virtio_pci", "virtio_blk", "evdev", "button"]
+# Without ACPI there is no such button.
+LACKING = {"arm64": ["button"]}
 # So many archives stay in the cache; far more than cases run side by side.
 KEEP = 40
 PASSWD = "root:x:0:0:root:/:/bin/sh\nhibernate-image:x:871:871:image worker:/nonexistent:/usr/sbin/nologin\n"
@@ -90,15 +92,18 @@ def _libraries(program):
     return re.findall(r"(/\S+) \(0x", done.stdout)
 
 
-def _add_program(archive, source, path=None):
-    archive.copy(source, path)
-    for library in _libraries(source):
+def _add_libraries(archive, program, machine=foreign.OWN):
+    if machine != foreign.OWN:
+        for source, path in foreign.libraries(program):
+            archive.copy(source, path)
+        return
+    for library in _libraries(program):
         archive.copy(library)
 
 
-def _busybox(archive):
+def _busybox(archive, machine):
     busybox = paths.tool("busybox")
-    archive.copy(busybox, "bin/busybox")
+    archive.copy(busybox if machine == foreign.OWN else foreign.busybox(), "bin/busybox")
     applets = subprocess.run([busybox, "--list"], stdout=subprocess.PIPE, text=True, check=True)
     for applet in applets.stdout.split():
         if applet != "busybox":
@@ -116,22 +121,23 @@ def make(kernel, modules=(), programs=None, tools=(), files=None):
         archive.directory(name)
     archive.node("dev/console", 5, 1)
     archive.node("dev/null", 1, 3, 0o666)
-    archive.copy(build.agent(), "init")
+    archive.copy(build.agent(kernel.machine), "init")
     for path, data in (files or {}).items():
         archive.file(path, data, 0o755 if str(data)[:2] == "#!" else 0o644)
     archive.file("etc/passwd", PASSWD)
     archive.file("etc/group", GROUP)
     for tool in tools:
-        _add_program(archive, paths.tool(tool), f"usr/sbin/{tool}")
+        archive.copy(paths.tool(tool), f"usr/sbin/{tool}")
+        _add_libraries(archive, paths.tool(tool))
     if programs:
         for program in build.programs_of(programs):
-            for library in _libraries(program):
-                archive.copy(library)
+            _add_libraries(archive, program, kernel.machine)
         archive.tree(programs)
-    _busybox(archive)
+    _busybox(archive, kernel.machine)
     archive.link("sbin", "bin")
     loaded = []
-    for path in module_files(kernel, [*BASE_MODULES, *modules]):
+    base = [name for name in BASE_MODULES if name not in LACKING.get(kernel.machine, [])]
+    for path in module_files(kernel, [*base, *modules]):
         data = path.read_bytes()
         if path.suffix == ".xz":
             data = lzma.decompress(data)

@@ -20,7 +20,8 @@ from pathlib import Path
 from . import paths
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-META_PACKAGE = "linux-image-amd64"
+# Machine, as the harness names it -> Debian's architecture.
+ARCHITECTURES = {"x86_64": "amd64", "arm64": "arm64"}
 # First suite that has the series wins.
 SUITES = {
     "6.1": ["bookworm"],
@@ -48,6 +49,7 @@ class Kernel:
     vmlinuz: Path
     modules: Path     # .../lib/modules/RELEASE, with modules.dep
     config: Path
+    machine: str = "x86_64"
 
 
 def _stanzas():
@@ -114,7 +116,7 @@ def sources_for(suite):
 class _Apt:
     """A private APT: own sources, lists and cache below a directory."""
 
-    def __init__(self, directory, suite):
+    def __init__(self, directory, suite, architecture="amd64"):
         self.directory = directory
         for name in ("lists/partial", "cache/archives/partial", "sources.d"):
             (directory / name).mkdir(parents=True, exist_ok=True)
@@ -125,6 +127,8 @@ class _Apt:
             f'Dir::Cache "{directory}/cache";\n'
             'Dir::Etc::sourcelist "/dev/null";\n'
             f'Dir::Etc::sourceparts "{directory}/sources.d";\n'
+            f'APT::Architecture "{architecture}";\n'
+            f'APT::Architectures "{architecture}";\n'
             'APT::Sandbox::User "root";\n'
             'Acquire::Languages "none";\n'
             # A frozen mirror has signed lists that are past their date; what they name is still what Debian built.
@@ -141,10 +145,10 @@ class _Apt:
         return done.stdout
 
 
-def _wanted_packages(apt, series):
+def _wanted_packages(apt, series, architecture):
     """Packages behind the meta package that hold kernel, modules and configuration; [] if another series."""
     text = apt("apt-cache", "depends", "--recurse", "-i", "--no-recommends", "--no-suggests",
-               "--no-conflicts", "--no-breaks", "--no-replaces", "--no-enhances", META_PACKAGE)
+               "--no-conflicts", "--no-breaks", "--no-replaces", "--no-enhances", f"linux-image-{architecture}")
     names = [n for n in text.splitlines() if re.match(r"linux-(image|binary|modules|base)-\d", n)]
     return names if any(re.match(rf"linux-image-{re.escape(series)}\.", n) for n in names) else []
 
@@ -169,19 +173,19 @@ def _one(target, *patterns):
     raise KernelError(f"{target}: nothing matches {patterns[0]}")
 
 
-def _describe(series, target):
+def _describe(series, target, machine):
     modules = _one(target, "lib/modules/*/kernel", "usr/lib/modules/*/kernel").parent
     image = json.loads((target / "packages.json").read_text())
     return Kernel(series, image["version"], modules.name,
                   _one(target, "boot/vmlinuz-*", "usr/lib/modules/*/vmlinuz"), modules,
-                  _one(target, "boot/config-*", "usr/lib/modules/*/config"))
+                  _one(target, "boot/config-*", "usr/lib/modules/*/config"), machine)
 
 
-def _fetch(series, directory):
+def _fetch(series, directory, machine):
     """Download and unpack the newest package of a series; a mirror that is just being updated gets another try."""
     for pause in (*PAUSES, None):
         try:
-            return _fetch_once(series, directory)
+            return _fetch_once(series, directory, machine)
         except KernelError as error:
             if pause is None:
                 raise
@@ -189,14 +193,14 @@ def _fetch(series, directory):
             time.sleep(pause)
 
 
-def _fetch_once(series, directory):
+def _fetch_once(series, directory, machine):
     """Download and unpack the newest package of a series; returns the directory of that version."""
-    reasons = []
+    reasons, architecture, foreign = [], ARCHITECTURES[machine], "" if machine == "x86_64" else f"-{machine}"
     for suite in SUITES[series]:
         try:
-            apt = _Apt(paths.below_cache("apt", suite), suite)
+            apt = _Apt(paths.below_cache("apt", suite + foreign), suite, architecture)
             apt("apt-get", "-q", "update")
-            names = _wanted_packages(apt, series)
+            names = _wanted_packages(apt, series, architecture)
             if not names:
                 reasons.append(f"{suite} has another series now")
                 continue
@@ -205,7 +209,7 @@ def _fetch_once(series, directory):
             target = directory / version.replace(":", "_")
             if (target / "packages.json").exists():
                 return target
-            downloads = paths.below_cache("downloads", series)
+            downloads = paths.below_cache("downloads", series + foreign)
             for old in downloads.glob("*.deb"):
                 old.unlink()
             apt("apt-get", "-q", "download", *names, cwd=downloads)
@@ -264,21 +268,21 @@ def source(series, refresh=False):
         return (current / "version").read_text(), current.resolve() / "source.tar.xz"
 
 
-def get(series, refresh=False):
+def get(series, refresh=False, machine="x86_64"):
     """The kernel of a series; from the cache unless it is not there or refresh is set."""
     if series not in SUITES:
         raise KernelError(f"no kernel series {series}; there are {', '.join(SERIES)}")
-    directory = paths.below_cache("kernels", series)
+    directory = paths.below_cache("kernels", series if machine == "x86_64" else f"{series}-{machine}")
     with open(directory / "lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         current = directory / "current"
         if refresh or not (current / "packages.json").exists():
             try:
-                target = _fetch(series, directory)
+                target = _fetch(series, directory, machine)
                 current.unlink(missing_ok=True)
                 current.symlink_to(target.name)
             except KernelError as error:
                 if not (current / "packages.json").exists():
                     raise
                 print(f"kernel {series}: {error}; taking the one that is here", file=sys.stderr, flush=True)
-        return _describe(series, current.resolve())
+        return _describe(series, current.resolve(), machine)

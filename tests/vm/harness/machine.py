@@ -85,13 +85,21 @@ class Machine:
         self.boots += 1
         self._up = False
         # A host with other work may leave a CPU of the guest waiting for seconds: that is no lockup.
-        words = f"console=ttyS0 panic=-1 no_timer_check watchdog_thresh=60 {self.cmdline} {cmdline}"
-        self.qemu = Qemu(self.directory / f"boot-{self.boots}.log", [
-            "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max,la57=off", "-smp", str(self.smp),
-            *self._memory_arguments(), "-global", "ICH9-LPC.disable_s3=0", "-global", "ICH9-LPC.disable_s4=0",
-            "-device", "virtio-rng-pci",
-            "-kernel", str(image), "-initrd", str(initrd), "-append", words,
-            *disk_tools.arguments(self.disks)])
+        words = f"panic=-1 watchdog_thresh=60 {self.cmdline} {cmdline}"
+        common = ["-smp", str(self.smp), *self._memory_arguments(), "-device", "virtio-rng-pci",
+                  "-kernel", str(image), "-initrd", str(initrd), *disk_tools.arguments(self.disks)]
+        log = self.directory / f"boot-{self.boots}.log"
+        if kernel.machine == "arm64":
+            # A processor without pointer authentication, which would take most of the time.
+            self.qemu = Qemu(log, [
+                "-machine", "virt", "-accel", "tcg,thread=multi", "-cpu", "cortex-a72", *common,
+                "-device", "pci-serial,chardev=agent", "-append", f"console=ttyAMA0 {words}"],
+                program="qemu-system-aarch64", serial=("console",))
+            return
+        self.qemu = Qemu(log, [
+            "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max,la57=off", *common,
+            "-global", "ICH9-LPC.disable_s3=0", "-global", "ICH9-LPC.disable_s4=0",
+            "-append", f"console=ttyS0 no_timer_check {words}"])
 
     def _memory_arguments(self):
         if self.preallocate:

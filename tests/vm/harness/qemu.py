@@ -26,7 +26,7 @@ def _die_with_parent():
 class Qemu:
     """A running QEMU. All waiting goes through pump(), which keeps every line flowing."""
 
-    def __init__(self, log, arguments):
+    def __init__(self, log, arguments, program="qemu-system-x86_64", serial=("console", "agent")):
         self.console = ""            # all the kernel's console has said
         self.agent_bytes = b""       # not yet taken by the owner
         self.events = []             # of the monitor
@@ -37,7 +37,7 @@ class Qemu:
         self._start = time.monotonic()
         self._line = ""
         inner, self._lines = [], {}
-        command = [paths.tool("qemu-system-x86_64"), "-nodefaults", "-no-user-config",
+        command = [paths.tool(program), "-nodefaults", "-no-user-config",
                    "-display", "none", "-vga", "none", "-no-reboot"]
         for name in ("console", "agent", "qmp"):
             ours, theirs = socket.socketpair()
@@ -46,8 +46,9 @@ class Qemu:
             inner.append(theirs)
             self._selector.register(ours, selectors.EVENT_READ, name)
             command += ["-chardev", f"socket,id={name},fd={theirs.fileno()}"]
-        command += ["-serial", "chardev:console", "-serial", "chardev:agent",
-                    "-mon", "chardev=qmp,mode=control", *arguments]
+        for name in serial:
+            command += ["-serial", f"chardev:{name}"]
+        command += ["-mon", "chardev=qmp,mode=control", *arguments]
         self._log.write(f"# {' '.join(command)}\n")
         self.process = subprocess.Popen(  # pylint: disable=consider-using-with,subprocess-popen-preexec-fn
             command, pass_fds=[s.fileno() for s in inner], stdin=subprocess.DEVNULL,
