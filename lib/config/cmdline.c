@@ -110,6 +110,11 @@ int config_apply_cmdline(struct config *c, const struct sysctx *s, bool *noresum
 	r = config_check(&changed, f);
 	if (r < 0)
 		return r;
+	/* Who edits the command line at the boot loader can ask for sealing, and not do away with it. */
+	if (c->sealing == SEALING_REQUIRED) {
+		changed.sealing = c->sealing;
+		changed.origins[CONFIG_SEALING] = c->origins[CONFIG_SEALING];
+	}
 	*c = changed;
 	*noresume = refused;
 	return 0;

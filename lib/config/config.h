@@ -45,6 +45,8 @@ enum config_key {
 	CONFIG_PROGRESS,
 	CONFIG_ABORT_KEY,
 	CONFIG_CONSOLE_LOG_LEVEL,
+	CONFIG_SEALING,
+	CONFIG_KEY_DIRECTORY,
 	_CONFIG_KEY_MAX,
 	_CONFIG_KEY_INVALID = -1,
 };
@@ -64,6 +66,14 @@ enum resume_failure {
 	RESUME_FAILURE_BOOT,     /* drop the image and boot */
 	_RESUME_FAILURE_MAX,
 	_RESUME_FAILURE_INVALID = -1,
+};
+
+/* Sealing=: of images that are written, and of those that are resumed. */
+enum sealing_mode {
+	SEALING_OFF,      /* images are written unsealed; sealed ones are resumed too */
+	SEALING_REQUIRED, /* neither written nor resumed unless they are sealed */
+	_SEALING_MODE_MAX,
+	_SEALING_MODE_INVALID = -1,
 };
 
 /* ImageSize=: one of the three. */
@@ -93,6 +103,8 @@ struct config {
 	bool abort_esc;
 	bool abort_power;
 	int console_log_level;                 /* 0 to 7; -1: leave it */
+	enum sealing_mode sealing;
+	char key_directory[CONFIG_DEVICE_MAX]; /* absolute */
 	struct config_origin origins[_CONFIG_KEY_MAX];
 };
 
@@ -114,7 +126,7 @@ int config_load_file(struct config *c, const struct sysctx *s, const char *path,
  *   resume=DEVICE       ResumeDevice=; the kernel's MAJOR:MINOR too. Empty: as noresume
  *   resume_offset=N     ResumeOffset=
  *   resumewait          ResumeWait=infinity
- *   hibernated.KEY=V    any key of hibernate.conf
+ *   hibernated.KEY=V    any key of hibernate.conf; Sealing=off does not undo Sealing=required
  *   noresume, hibernate=noresume, nohibernate, hibernate=no
  *                       set *@noresume: the user wants no resume in this boot
  *
@@ -144,3 +156,5 @@ const char *shutdown_mode_name(enum shutdown_mode mode);
 enum shutdown_mode shutdown_mode_from_name(const char *name);
 const char *resume_failure_name(enum resume_failure what);
 enum resume_failure resume_failure_from_name(const char *name);
+const char *sealing_mode_name(enum sealing_mode mode);
+enum sealing_mode sealing_mode_from_name(const char *name);

@@ -25,6 +25,12 @@ static const char *const resume_failures[] = {
 };
 _Static_assert(ARRAY_LENGTH(resume_failures) == _RESUME_FAILURE_MAX, "each answer has a name");
 
+static const char *const sealing_modes[] = {
+	[SEALING_OFF] = "off",
+	[SEALING_REQUIRED] = "required",
+};
+_Static_assert(ARRAY_LENGTH(sealing_modes) == _SEALING_MODE_MAX, "each mode has a name");
+
 static int find_name(const char *const *names, size_t count, const char *name)
 {
 	for (size_t i = 0; i < count; i++)
@@ -51,6 +57,16 @@ const char *resume_failure_name(enum resume_failure what)
 enum resume_failure resume_failure_from_name(const char *name)
 {
 	return (enum resume_failure)find_name(resume_failures, _RESUME_FAILURE_MAX, name);
+}
+
+const char *sealing_mode_name(enum sealing_mode mode)
+{
+	return mode < 0 || mode >= _SEALING_MODE_MAX ? NULL : sealing_modes[mode];
+}
+
+enum sealing_mode sealing_mode_from_name(const char *name)
+{
+	return (enum sealing_mode)find_name(sealing_modes, _SEALING_MODE_MAX, name);
 }
 
 /* Digits at the start of @text, no sign, no blank; *@end is what follows. -EINVAL if there is no digit or too many. */
@@ -349,6 +365,35 @@ static void format_console_log_level(const struct config *c, char *buf, size_t s
 		snprintf(buf, size, "%d", c->console_log_level);
 }
 
+static int parse_sealing(struct config *c, const char *value)
+{
+	enum sealing_mode mode = sealing_mode_from_name(value);
+
+	if (mode == _SEALING_MODE_INVALID)
+		return -EINVAL;
+	c->sealing = mode;
+	return 0;
+}
+
+static void format_sealing(const struct config *c, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s", sealing_mode_name(c->sealing));
+}
+
+static int parse_key_directory(struct config *c, const char *value)
+{
+	if (value[0] != '/' || !value[1] || strlen(value) >= sizeof(c->key_directory))
+		return -EINVAL;
+	memset(c->key_directory, 0, sizeof(c->key_directory));
+	memcpy(c->key_directory, value, strlen(value));
+	return 0;
+}
+
+static void format_key_directory(const struct config *c, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s", c->key_directory);
+}
+
 const struct config_row config_rows[_CONFIG_KEY_MAX] = {
 	[CONFIG_RESUME_DEVICE] = {"ResumeDevice", parse_resume_device, format_resume_device, "auto",
 				  "auto, a path beginning with /, UUID=..., LABEL=... or PARTUUID=..., at most 255 bytes"},
@@ -371,4 +416,7 @@ const struct config_row config_rows[_CONFIG_KEY_MAX] = {
 			      "esc, power, both with a blank between them, or none"},
 	[CONFIG_CONSOLE_LOG_LEVEL] = {"ConsoleLogLevel", parse_console_log_level, format_console_log_level, "keep",
 				      "keep, or 0 to 7"},
+	[CONFIG_SEALING] = {"Sealing", parse_sealing, format_sealing, "off", "off or required"},
+	[CONFIG_KEY_DIRECTORY] = {"KeyDirectory", parse_key_directory, format_key_directory, "/etc/hibernate/keys",
+				  "a path beginning with /, at most 255 bytes"},
 };

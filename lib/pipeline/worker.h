@@ -39,7 +39,7 @@ enum worker_message_type {
 	WORKER_META,      /* worker: header verified, job.meta filled in */
 	WORKER_SIGN,      /* worker: the header page is at job.body_at and lacks nothing but its signature */
 	WORKER_SIGNED,    /* daemon: job.seal.signature filled in */
-	WORKER_ASK,       /* worker: job.header_release filled in; the secret before, if there was one, was not the right one */
+	WORKER_ASK,       /* worker: job.seal.kernel_release and wraps filled in; the secret before, if there was one, was not the right one */
 	WORKER_SECRET,    /* daemon: job.seal.secret filled in: try it */
 	WORKER_LOAD,      /* daemon: go; carries the /dev/snapshot descriptor (SCM_RIGHTS) */
 	WORKER_PROGRESS,  /* worker: value[0] = pages done, value[1] = pages in all, value[2] = bytes on the disk; none falls */
@@ -71,6 +71,8 @@ struct worker_seal {
 	uint8_t signature[CRYPTO_SIGNATURE_BYTES]; /* save: before SIGNED */
 	uint32_t required;                   /* restore: refuse an image that is not sealed */
 	uint64_t memory_kib;                 /* restore: how much Argon2 may use */
+	char kernel_release[IMAGE_RELEASE_MAX]; /* restore: with ASK, of the image kernel; not authentic */
+	uint32_t wraps;                      /* restore: with ASK, what opens the image (BLOB_WRAP_*) */
 	uint32_t secret_size;                /* restore: before SECRET; the worker wipes both */
 	uint8_t secret[WORKER_SECRET_MAX];
 };
@@ -112,7 +114,6 @@ struct worker_job {
 	uint64_t buffers_at;     /* page-aligned; the rest of the memfd: ring and workspaces */
 	uint64_t buffers_size;
 	struct worker_seal seal;
-	char header_release[IMAGE_RELEASE_MAX]; /* restore: what a sealed header page says of the image kernel; not authentic */
 	struct image_meta meta;  /* save: filled in by the daemon before GRANT; restore: by the worker before META */
 	struct worker_result result;
 	struct failure failure;

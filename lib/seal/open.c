@@ -2,9 +2,9 @@
 #include "seal/open.h"
 
 #include "base/secret.h"
-#include "seal/blob.h"
 #include "seal/disk.h"
 #include "seal/slot.h"
+#include "seal/unlock.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -25,13 +25,17 @@ static enum seal_suite suite_of(const void *page)
 	return (enum seal_suite)le32toh(suite);
 }
 
-int seal_page_check(const void *page, const char *name, struct failure *f)
+int seal_page_check(const void *page, const char *name, uint32_t *wraps, struct failure *f)
 {
 	struct key_slot slot;
 	struct key_blob blob;
 	int r = key_slot_decode(place(page, SEAL_PAGE_SLOTS), name, &slot, f);
 
-	return r < 0 ? r : key_blob_decode(place(page, SEAL_PAGE_BLOB), name, &blob, f);
+	if (r >= 0)
+		r = key_blob_decode(place(page, SEAL_PAGE_BLOB), name, &blob, f);
+	if (r >= 0)
+		*wraps = blob.wraps;
+	return r;
 }
 
 static int unauthentic(const char *name, struct failure *f, const char *text)
@@ -62,18 +66,22 @@ static int open_slot(const void *page, const struct key_opened *key, const char 
 	return r < 0 ? failure_set(f, REASON_CRYPTO, -r, name, NULL, "its header page cannot be hashed") : 0;
 }
 
-int seal_page_open(const void *page, struct bytes passphrase, uint64_t memory_kib, const char *name,
+int seal_page_open(const void *page, struct bytes typed, uint64_t memory_kib, const char *name,
 		   struct seal_opened *opened, struct failure *f)
 {
 	AUTO_SECRET struct key_opened *key = secret_new(sizeof(*key));
+	uint8_t verifier[CRYPTO_KEY_BYTES];
+	struct key_answer answer;
 	int r;
 
 	if (!key)
 		return failure_set(f, REASON_CRYPTO, ENOMEM, name, NULL, "no memory for keys");
-	r = key_blob_open(place(page, SEAL_PAGE_BLOB), passphrase, memory_kib, name, key, f);
+	r = key_blob_open_typed(place(page, SEAL_PAGE_BLOB), typed, memory_kib, name, key, &answer, f);
 	if (r)
 		return r;
-	r = header_verify(key->public.verifier, page);
+	r = key_choose_verifier(key->by_human ? key->public.verifier : NULL, NULL, verifier);
+	if (r >= 0)
+		r = header_verify(verifier, page);
 	if (r == -EBADMSG)
 		return unauthentic(name, f, "its header page is not signed by the key set that opens it");
 	if (r < 0)

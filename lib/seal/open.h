@@ -20,14 +20,15 @@ struct seal_opened {
 
 /*
  * Whether slot and blob of the sealed @page are of kinds that are known here, before anybody is asked for a secret.
- * REASON_IMAGE_VERSION (-ENOTSUP), REASON_IMAGE_DAMAGED (-EBADMSG). @name is for messages, here and below.
+ * *@wraps: the ways to open it (BLOB_WRAP_*). REASON_IMAGE_VERSION (-ENOTSUP), REASON_IMAGE_DAMAGED (-EBADMSG). @name is for
+ * messages, here and below.
  */
-int seal_page_check(const void *page, const char *name, struct failure *f);
+int seal_page_check(const void *page, const char *name, uint32_t *wraps, struct failure *f);
 
 /*
- * Open @page, whose header was decoded, by @passphrase. @memory_kib: how much Argon2 may use. KEY_WRONG_SECRET if it is not
- * the right one, which can be tried again; REASON_UNAUTHENTIC (-EBADMSG) if blob, signature or slot were changed or made by
- * somebody else; REASON_CRYPTO, and the reasons of key_blob_open().
+ * Open @page, whose header was decoded, by what a human @typed: a passphrase or a recovery key. @memory_kib: how much Argon2 may
+ * use. KEY_WRONG_SECRET if it is not the right one, which can be tried again; REASON_UNAUTHENTIC (-EBADMSG) if blob,
+ * signature or slot were changed or made by somebody else; REASON_CRYPTO, and the reasons of key_blob_open().
  */
-int seal_page_open(const void *page, struct bytes passphrase, uint64_t memory_kib, const char *name,
+int seal_page_open(const void *page, struct bytes typed, uint64_t memory_kib, const char *name,
 		   struct seal_opened *opened, struct failure *f);

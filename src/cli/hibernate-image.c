@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,8 @@ static const char usage[] =
 	"\n"
 	"  --offset=BYTES    the swap area begins there (a swap file, on its device)\n"
 	"  -o, --output=FILE of extract, the same as OUTPUT; else standard output\n"
+	"  --passphrase-fd=N read the passphrase of a sealed image from descriptor N,\n"
+	"                    not from the terminal\n"
 	"  --json            print JSON (info, verify, discard)\n"
 	"  --help            show this text\n"
 	"  --version         show the version\n"
@@ -48,7 +51,7 @@ static int usage_error(const char *what, const char *object)
 	return reason_exit_status(REASON_USAGE);
 }
 
-static bool parse_offset(const char *text, uint64_t *offset)
+static bool parse_number(const char *text, uint64_t *number)
 {
 	char *end;
 	unsigned long long value;
@@ -59,7 +62,7 @@ static bool parse_offset(const char *text, uint64_t *offset)
 	value = strtoull(text, &end, 10);
 	if (errno || *end)
 		return false;
-	*offset = value;
+	*number = value;
 	return true;
 }
 
@@ -67,7 +70,8 @@ static bool parse_offset(const char *text, uint64_t *offset)
 static struct failure without_errno(const struct failure *f)
 {
 	static const enum reason told[] = {REASON_USAGE,	 REASON_NO_IMAGE,      REASON_FOREIGN_IMAGE,
-					   REASON_IMAGE_VERSION, REASON_IMAGE_DAMAGED, REASON_WRONG_MACHINE};
+					   REASON_IMAGE_VERSION, REASON_IMAGE_DAMAGED, REASON_WRONG_MACHINE,
+					   REASON_UNAUTHENTIC,   REASON_WRONG_SECRET};
 	struct failure g = *f;
 
 	for (size_t i = 0; i < ARRAY_LENGTH(told); i++)
@@ -117,16 +121,23 @@ static int by_hand(int argc, char **argv)
 	static const struct option table[] = {
 		{"offset", required_argument, NULL, 'O'}, {"output", required_argument, NULL, 'o'},
 		{"json", no_argument, NULL, 'j'},         {"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, 'V'},      {0},
+		{"version", no_argument, NULL, 'V'},      {"passphrase-fd", required_argument, NULL, 'P'},
+		{0},
 	};
-	struct image_options options = {0};
+	struct image_options options = {.passphrase_fd = IMAGE_SECRET_TERMINAL};
+	uint64_t number;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "o:h", table, NULL)) >= 0) {
 		switch (c) {
 		case 'O':
-			if (!parse_offset(optarg, &options.offset))
+			if (!parse_number(optarg, &options.offset))
 				return usage_error("not a number of bytes: --offset=", optarg);
+			break;
+		case 'P':
+			if (!parse_number(optarg, &number) || number > INT_MAX)
+				return usage_error("not a descriptor: --passphrase-fd=", optarg);
+			options.passphrase_fd = (int)number;
 			break;
 		case 'o':
 			options.output = optarg;

@@ -4,17 +4,19 @@
 
 #include "base/failure.h"
 #include "base/util.h"
+#include "cli/image-secret.h"
 
 struct image_options {
 	const char *path;   /* device or file */
 	uint64_t offset;    /* of the area's first page in it, bytes */
 	const char *output; /* extract: a path, or NULL or "-" for standard output */
+	int passphrase_fd;  /* or IMAGE_SECRET_TERMINAL */
 	bool json;
 };
 
 /* Each prints what it found on standard output, and returns 0, or -errno with @f. */
 
-/* What the mark says, and the image's meta data. */
+/* What the mark says, and the image's meta data; of a sealed one what can be seen, unless a passphrase comes by descriptor. */
 int image_info(const struct image_options *options, struct failure *f);
 
 /* Read all of it, check each checksum and decode each chunk; and that it is on the device it was written to. */

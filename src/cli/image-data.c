@@ -68,19 +68,41 @@ static int read_block(struct chunk_reader *reader, const struct image_chunk *chu
 	return 0;
 }
 
-/* The pages of chunk @number into reader->pages, verified. */
-static int read_chunk(struct chunk_reader *reader, size_t number, struct failure *f)
+/* The block that was read: its checksum; sealed, opened where it lies. */
+static int verify_block(struct chunk_reader *reader, const struct image_chunk *chunk, size_t number, struct failure *f)
 {
-	const struct image_chunk *chunk = &reader->image->index.chunks[number];
+	struct seal_stream *stream = reader->image->chunks;
+	struct seal_chunk place = {
+		.index = number,
+		.last = number + 1 == reader->image->index.count,
+		.stored = chunk->stored,
+		.size = chunk->size,
+		.codec = (uint32_t)chunk->codec,
+	};
 	struct checksum sum;
-	int r = read_block(reader, chunk, number, f);
 
-	if (r < 0)
-		return r;
+	if (stream && seal_chunk_open(stream, &place, reader->block, reader->block, chunk->tag.bytes) < 0)
+		return failure_set(f, REASON_UNAUTHENTIC, EBADMSG, reader->source->name, NULL,
+				   "chunk %zu of %zu was changed", number, reader->image->index.count);
+	if (stream)
+		return 0;
 	sum = checksum_of(reader->block, chunk->stored);
 	if (!checksum_equal(&sum, &chunk->tag))
 		return failure_set(f, REASON_IMAGE_DAMAGED, EBADMSG, reader->source->name, NULL,
 				   "chunk %zu of %zu does not match its checksum", number, reader->image->index.count);
+	return 0;
+}
+
+/* The pages of chunk @number into reader->pages, verified. */
+static int read_chunk(struct chunk_reader *reader, size_t number, struct failure *f)
+{
+	const struct image_chunk *chunk = &reader->image->index.chunks[number];
+	int r = read_block(reader, chunk, number, f);
+
+	if (r >= 0)
+		r = verify_block(reader, chunk, number, f);
+	if (r < 0)
+		return r;
 	r = codec_decompress(chunk->codec, reader->workspace, reader->workspace_size, reader->block, chunk->stored,
 			     reader->pages, chunk->size);
 	if (r < 0)
@@ -139,7 +161,7 @@ int image_verify(const struct image_options *options, struct failure *f)
 	int r = image_source_open(&source, options->path, options->offset, f);
 
 	if (r >= 0)
-		r = image_source_load(&source, &image, f);
+		r = image_source_load(&source, options->passphrase_fd, &image, f);
 	if (r >= 0)
 		r = walk(&source, &image, drop_pages, NULL, f);
 	if (r >= 0)
@@ -197,7 +219,7 @@ int image_extract(const struct image_options *options, struct failure *f)
 	int r = image_source_open(&source, options->path, options->offset, f);
 
 	if (r >= 0)
-		r = image_source_load(&source, &image, f);
+		r = image_source_load(&source, options->passphrase_fd, &image, f);
 	if (r >= 0)
 		r = extract_to(options, &source, &image, f);
 	image_loaded_deinit(&image);

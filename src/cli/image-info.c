@@ -5,6 +5,8 @@
 #include "base/fdio.h"
 #include "cli/image-source.h"
 #include "cli/json.h"
+#include "seal/blob.h"
+#include "seal/slot.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -103,9 +105,52 @@ static void print_mark(const struct image_source *source)
 		     (double)mark->boot.load_usec / USEC_PER_SEC, mark->boot.tries);
 }
 
+static const char *sealing_of(const struct image_loaded *image, char out[48])
+{
+	bool sealed = suite_seals(image->header.suite);
+
+	snprintf(out, 48, "%s%s", sealed ? "sealed with " : "unsealed", sealed ? suite_name(image->header.suite) : "");
+	return out;
+}
+
+/* What is not authentic gets through as letters that have one meaning. */
+static const char *plain(const char *text, char out[IMAGE_RELEASE_MAX])
+{
+	size_t at = 0;
+
+	for (; text[at] && at < IMAGE_RELEASE_MAX - 1; at++)
+		out[at] = text[at] >= ' ' && text[at] < 0x7f ? text[at] : '?';
+	out[at] = '\0';
+	return out;
+}
+
+/* Of a sealed image what anybody can see, and anybody could have written. */
+static void print_closed(const struct image_source *source, const struct image_loaded *image)
+{
+	struct key_slot slot;
+	struct key_blob blob;
+	char sealing[48], release[IMAGE_RELEASE_MAX];
+
+	printf("%s: sealed image of a hibernated system\n", source->path);
+	print_mark(source);
+	line("image id", "%s", HEX(image->header.id.bytes));
+	if (!source->bare)
+		line("taken", "%s", MOMENT(source->mark.save.created_usec));
+	line("kernel", "%s", plain(image->header.kernel_release, release));
+	line("sealing", "format version 1, %s", sealing_of(image, sealing));
+	if (key_slot_decode(image->header.slot, source->name, &slot, NULL) >= 0)
+		line("key set", "%s", HEX(slot.key_set));
+	if (key_blob_decode(image->header.blob, source->name, &blob, NULL) >= 0)
+		line("opened by", "a passphrase; Argon2id with %u MiB, %u passes", blob.passphrase.cost.memory_kib / 1024,
+		     blob.passphrase.cost.passes);
+	line("on the disk", "header page at byte %" PRIu64, source->header_offset);
+	line("", "none of this is authentic: verify asks for the passphrase");
+}
+
 static void print_text(const struct image_source *source, const struct image_loaded *image)
 {
 	const struct image_meta *meta = &image->meta;
+	char sealing[48];
 
 	printf("%s: image of a hibernated system\n", source->path);
 	print_mark(source);
@@ -115,7 +160,7 @@ static void print_text(const struct image_source *source, const struct image_loa
 	line("machine id", "%s", HEX(meta->machine_id));
 	line("boot id", "%s", UUID(meta->boot_id));
 	line("kernel", "%s (%s)", meta->kernel_release, meta->architecture);
-	line("written by", "hibernated %s, format version 1, unsealed", meta->program_version);
+	line("written by", "hibernated %s, format version 1, %s", meta->program_version, sealing_of(image, sealing));
 	line("left by", "%s", meta->platform ? "platform (ACPI S4)" : "shutdown or reboot");
 	line("snapshot", "%" PRIu64 " pages, %.1f MiB", meta->snapshot_pages,
 	     (double)meta->snapshot_pages * PAGE_BYTES / (double)MIB);
@@ -183,16 +228,40 @@ static void json_fingerprints(struct json *json, const struct image_meta *meta)
 	json_close_list(json);
 }
 
+static void json_closed(const struct image_source *source, const struct image_loaded *image)
+{
+	struct json json = {.out = stdout};
+	struct key_slot slot;
+
+	json_open(&json, NULL);
+	json_string(&json, "path", source->path);
+	json_mark(&json, source);
+	json_number(&json, "format_version", 1);
+	json_bool(&json, "sealed", true);
+	json_bool(&json, "opened", false);
+	json_string(&json, "suite", suite_name(image->header.suite));
+	json_string(&json, "image_id", HEX(image->header.id.bytes));
+	json_string(&json, "kernel_release", image->header.kernel_release);
+	if (key_slot_decode(image->header.slot, source->name, &slot, NULL) >= 0)
+		json_string(&json, "key_set", HEX(slot.key_set));
+	json_close(&json);
+}
+
 static void print_json(const struct image_source *source, const struct image_loaded *image)
 {
 	const struct image_meta *meta = &image->meta;
+	bool sealed = suite_seals(image->header.suite);
 	struct json json = {.out = stdout};
 
 	json_open(&json, NULL);
 	json_string(&json, "path", source->path);
 	json_mark(&json, source);
 	json_number(&json, "format_version", 1);
-	json_bool(&json, "sealed", false);
+	json_bool(&json, "sealed", sealed);
+	if (sealed) {
+		json_bool(&json, "opened", true);
+		json_string(&json, "suite", suite_name(image->header.suite));
+	}
 	json_string(&json, "image_id", HEX(meta->id.bytes));
 	json_string(&json, "boot_id", UUID(meta->boot_id));
 	json_string(&json, "machine_id", HEX(meta->machine_id));
@@ -218,11 +287,14 @@ int image_info(const struct image_options *options, struct failure *f)
 {
 	struct image_source source = IMAGE_SOURCE_INIT;
 	struct image_loaded image = {0};
+	int secret = options->passphrase_fd == IMAGE_SECRET_TERMINAL ? IMAGE_SECRET_NONE : options->passphrase_fd;
 	int r = image_source_open(&source, options->path, options->offset, f);
 
 	if (r >= 0)
-		r = image_source_load(&source, &image, f);
-	if (r >= 0)
+		r = image_source_load(&source, secret, &image, f);
+	if (r >= 0 && image.closed)
+		(options->json ? json_closed : print_closed)(&source, &image);
+	else if (r >= 0)
 		(options->json ? print_json : print_text)(&source, &image);
 	image_loaded_deinit(&image);
 	image_source_deinit(&source);

@@ -4,14 +4,17 @@
 #include "area/block.h"
 #include "area/header.h"
 #include "base/fdio.h"
+#include "base/secret.h"
 #include "image/check.h"
 #include "image/format.h"
+#include "seal/open.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -185,9 +188,67 @@ static int allocate(struct image_loaded *loaded, uint8_t **body, size_t *body_ro
 	return 0;
 }
 
-static int load(const struct image_source *source, struct image_loaded *loaded, struct failure *f)
+/* Half of the memory: what an image asks for is not authentic, and nobody's machine shall stop for it. */
+static uint64_t argon2_limit_kib(void)
+{
+	return (uint64_t)sysconf(_SC_PHYS_PAGES) * (PAGE_BYTES / KIB) / 2;
+}
+
+static int use_key(const struct seal_opened *opened, const char *name, struct image_loaded *loaded,
+		   struct seal_stream **body, struct failure *f)
+{
+	int r = seal_stream_new(&loaded->chunks, SEAL_CHUNKS, opened->transcript.suite);
+
+	if (r >= 0)
+		r = seal_stream_key(loaded->chunks, &opened->transcript, opened->image_key);
+	if (r >= 0)
+		r = seal_stream_new(body, SEAL_BODY, opened->transcript.suite);
+	if (r >= 0)
+		r = seal_stream_key(*body, &opened->transcript, opened->image_key);
+	return r < 0 ? failure_set(f, REASON_CRYPTO, -r, name, NULL, "its keys cannot be derived") : 0;
+}
+
+/* Ask for its passphrase until it opens, or too often. */
+static int unseal(const struct image_source *source, int secret_fd, const void *page, struct image_loaded *loaded,
+		  struct seal_stream **body, struct failure *f)
+{
+	AUTO_SECRET struct seal_opened *opened = NULL;
+	AUTO_SECRET uint8_t *secret = NULL;
+	unsigned int tries = secret_fd == IMAGE_SECRET_TERMINAL ? IMAGE_SECRET_TRIES : 1;
+	struct rlimit limit;
+	uint32_t wraps;
+	int r;
+
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_MEMLOCK, &limit);
+	}
+	r = crypto_init(f);
+	if (r >= 0)
+		r = seal_page_check(page, source->name, &wraps, f);
+	if (r < 0)
+		return r;
+	opened = secret_new(sizeof(*opened));
+	secret = secret_new(IMAGE_SECRET_MAX);
+	if (!opened || !secret)
+		return failure_set(f, REASON_CRYPTO, ENOMEM, source->name, "Raise RLIMIT_MEMLOCK.", "no memory for keys");
+	do {
+		size_t length;
+
+		r = image_secret_read(secret_fd, source->name, secret, &length, f);
+		if (r >= 0)
+			r = seal_page_open(page, (struct bytes){secret, length}, argon2_limit_kib(), source->name, opened, f);
+	} while (r == KEY_WRONG_SECRET && --tries);
+	if (r == KEY_WRONG_SECRET)
+		return failure_set(f, REASON_WRONG_SECRET, EACCES, source->name, NULL, "this passphrase does not open the image");
+	return r < 0 ? r : use_key(opened, source->name, loaded, body, f);
+}
+
+static int load(const struct image_source *source, int secret_fd, struct image_loaded *loaded, struct failure *f)
 {
 	AUTO_FREE void *page = aligned_alloc(PAGE_BYTES, PAGE_BYTES);
+	AUTO_SEAL_STREAM struct seal_stream *stream = NULL;
+	bool sealed;
 	size_t room;
 	uint8_t *body;
 	int r;
@@ -197,10 +258,18 @@ static int load(const struct image_source *source, struct image_loaded *loaded, 
 	r = image_read_header(source->fd, source->name, source->header_offset, source->size, page, &loaded->header, f);
 	if (r < 0)
 		return r;
+	sealed = suite_seals(loaded->header.suite);
+	loaded->closed = sealed && secret_fd == IMAGE_SECRET_NONE;
+	if (loaded->closed)
+		return 0;
+	if (sealed)
+		r = unseal(source, secret_fd, page, loaded, &stream, f);
+	if (r < 0)
+		return r;
 	if (allocate(loaded, &body, &room) < 0)
 		return failure_set(f, REASON_INTERNAL, ENOMEM, source->name, NULL, "no memory for the image's body of %llu KiB",
 				   (unsigned long long)(loaded->header.body_size / KIB));
-	r = image_read_body(source->fd, source->name, &loaded->header, source->header_offset, source->size, NULL, body, room,
+	r = image_read_body(source->fd, source->name, &loaded->header, source->header_offset, source->size, stream, body, room,
 			    &loaded->meta, &loaded->map, &loaded->index, f);
 	if (r < 0)
 		return r;
@@ -208,18 +277,18 @@ static int load(const struct image_source *source, struct image_loaded *loaded, 
 	return 0;
 }
 
-int image_source_load(const struct image_source *source, struct image_loaded *loaded, struct failure *f)
+int image_source_load(const struct image_source *source, int secret_fd, struct image_loaded *loaded, struct failure *f)
 {
 	int r = image_source_check(source, f);
 
 	*loaded = (struct image_loaded){0};
 	if (r >= 0)
-		r = load(source, loaded, f);
+		r = load(source, secret_fd, loaded, f);
 	if (r < 0 && f && !source->bare && source->mark.kind == MARK_DROPPED && f->reason == REASON_IMAGE_DAMAGED)
 		snprintf(f->remedy, sizeof(f->remedy),
 			 "It was dropped (%s); what swap has been used for since lies over it.",
 			 source->mark.state == MARK_STATE_RESUMED ? "it was resumed" : mark_drop_phrase(source->mark.drop));
-	if (r >= 0 && !source->bare && memcmp(loaded->meta.id.bytes, source->mark.image_id, IMAGE_ID_BYTES) != 0)
+	if (r >= 0 && !source->bare && memcmp(loaded->header.id.bytes, source->mark.image_id, IMAGE_ID_BYTES) != 0)
 		r = failure_set(f, REASON_IMAGE_DAMAGED, EBADMSG, source->name, NULL,
 				"the image where the mark points is of another hibernation");
 	return r;
@@ -228,6 +297,7 @@ int image_source_load(const struct image_source *source, struct image_loaded *lo
 void image_loaded_deinit(struct image_loaded *loaded)
 {
 	free(loaded->memory);
+	seal_stream_free(loaded->chunks);
 	*loaded = (struct image_loaded){0};
 }
 

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "area/mark.h"
+#include "cli/image-secret.h"
 #include "image/image.h"
 
 #define SOURCE_NAME_MAX 256
@@ -32,11 +33,13 @@ struct image_source {
 
 struct image_loaded {
 	struct image_header header;
+	bool closed;                /* sealed, and not opened: of the rest nothing is known */
+	struct seal_stream *chunks; /* sealed: what opens them; else NULL */
 	struct image_meta meta;
 	struct extent_list map;
 	struct image_index index;
 	uint64_t stored_bytes; /* what it takes: header page, chunks, body */
-	void *memory;          /* all of the above points in here */
+	void *memory;          /* map and index point in here */
 };
 
 /*
@@ -53,8 +56,12 @@ void image_source_deinit(struct image_source *source);
  */
 int image_source_check(const struct image_source *source, struct failure *f);
 
-/* Check the mark, then read header page and body. The reasons of both. Deinit also after an error. */
-int image_source_load(const struct image_source *source, struct image_loaded *loaded, struct failure *f);
+/*
+ * Check the mark, then read header page and body. The reasons of both. A sealed image is opened by a passphrase from @secret_fd,
+ * as image_secret_read() takes it; with IMAGE_SECRET_NONE it stays closed, which is no error. REASON_WRONG_SECRET,
+ * REASON_UNAUTHENTIC, REASON_CRYPTO. Deinit also after an error.
+ */
+int image_source_load(const struct image_source *source, int secret_fd, struct image_loaded *loaded, struct failure *f);
 void image_loaded_deinit(struct image_loaded *loaded);
 
 /*

@@ -6,6 +6,7 @@ hibernate_image_SOURCES = src/cli/hibernate-image.c \
 	src/cli/image-data.c \
 	src/cli/image-discard.c \
 	src/cli/image-info.c \
+	src/cli/image-secret.c src/cli/image-secret.h \
 	src/cli/image-source.c src/cli/image-source.h \
 	src/cli/json.c src/cli/json.h \
 	src/cli/static.c \

@@ -63,13 +63,13 @@ int worker_keys_begin(struct worker_keys *k, struct worker_job *job, void *page,
 	return r;
 }
 
-int worker_keys_check(const struct worker_keys *k, const void *page, const char *name, struct failure *f)
+int worker_keys_check(const struct worker_keys *k, const void *page, struct worker_job *job, struct failure *f)
 {
 	if (failed(&k->crypto)) {
 		*f = k->crypto;
 		return f->error ? -f->error : -EOPNOTSUPP;
 	}
-	return seal_page_check(page, name, f);
+	return seal_page_check(page, job->area_name, &job->seal.wraps, f);
 }
 
 int worker_keys_open(struct worker_keys *k, struct worker_job *job, const void *page, struct failure *f)

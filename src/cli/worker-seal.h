@@ -27,8 +27,8 @@ int worker_keys_init(struct worker_keys *k, const struct worker_job *job, struct
  */
 int worker_keys_begin(struct worker_keys *k, struct worker_job *job, void *page, struct failure *f);
 
-/* To restore: whether the sealed @page can be opened here at all, before anybody is asked for a secret. */
-int worker_keys_check(const struct worker_keys *k, const void *page, const char *name, struct failure *f);
+/* To restore: whether the sealed @page can be opened here at all, and by what, before anybody is asked for a secret. */
+int worker_keys_check(const struct worker_keys *k, const void *page, struct worker_job *job, struct failure *f);
 
 /* To restore: open @page by the secret in @job, which is wiped, and derive the keys. KEY_WRONG_SECRET, or as seal_page_open(). */
 int worker_keys_open(struct worker_keys *k, struct worker_job *job, const void *page, struct failure *f);

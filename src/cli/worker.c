@@ -248,11 +248,11 @@ static void save(struct worker *w)
 static void unseal(struct worker *w, const struct image_header *header, const void *page)
 {
 	struct failure f;
-	int r = worker_keys_check(&w->keys, page, w->job->area_name, &f);
+	int r = worker_keys_check(&w->keys, page, w->job, &f);
 
 	if (r < 0)
 		leave_failed(w, &f);
-	memcpy(w->job->header_release, header->kernel_release, sizeof(w->job->header_release));
+	memcpy(w->job->seal.kernel_release, header->kernel_release, sizeof(w->job->seal.kernel_release));
 	do {
 		send_or_leave(WORKER_ASK, NULL);
 		expect(WORKER_SECRET, NULL);

@@ -31,14 +31,24 @@ static int read_meminfo(const struct sysctx *s, char *text, size_t size, struct 
 	return 0;
 }
 
-int estimate_ram(uint64_t *bytes, const struct sysctx *s, struct failure *f)
+static int one_number(uint64_t *bytes, const struct sysctx *s, const char *key, struct failure *f)
 {
 	char text[8192];
 	int r = read_meminfo(s, text, sizeof(text), f);
 
 	if (r >= 0)
-		*bytes = meminfo_bytes(text, "MemTotal");
+		*bytes = meminfo_bytes(text, key);
 	return r;
+}
+
+int estimate_ram(uint64_t *bytes, const struct sysctx *s, struct failure *f)
+{
+	return one_number(bytes, s, "MemTotal", f);
+}
+
+int estimate_available(uint64_t *bytes, const struct sysctx *s, struct failure *f)
+{
+	return one_number(bytes, s, "MemAvailable", f);
 }
 
 static uint64_t less(uint64_t a, uint64_t b)

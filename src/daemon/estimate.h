@@ -26,6 +26,9 @@ struct estimate {
 /* All memory of this machine, in bytes. Fails if /proc/meminfo cannot be read. */
 int estimate_ram(uint64_t *bytes, const struct sysctx *s, struct failure *f);
 
+/* What can be had now without swapping, in bytes (MemAvailable). Fails if /proc/meminfo cannot be read. */
+int estimate_available(uint64_t *bytes, const struct sysctx *s, struct failure *f);
+
 /*
  * @free: bytes free on the area. Automatic size: what the kernel is set to (/sys/power/image_size), but no
  * more than @free. Fails if /proc/meminfo cannot be read.

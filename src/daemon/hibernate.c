@@ -206,6 +206,11 @@ static int step_slots(struct hibernation *h)
 		return r;
 	job->snapshot_pages = h->meta.snapshot_pages;
 	job->meta = h->meta;
+	if (suite_seals(h->sealing.suite)) {
+		r = sealing_draw(&h->sealing, &h->meta, &job->seal, h->failure);
+		if (r < 0)
+			return r;
+	}
 	/* Every chunk raw, the header page, and an ample body. */
 	h->stored_most = round_up(h->image_bytes + h->image_bytes / 128 + MIB, PAGE_BYTES);
 	extent_list_init(&granted, (struct extent *)((char *)job + job->extents_at), job->extent_capacity);
@@ -272,6 +277,18 @@ static int write_tick(void *data, const struct worker_message *progress, struct 
 	return keys_aborted(&h->keys) ? aborted(h, f) : 0;
 }
 
+/* The pages are on the disk: sign what leads to them. */
+static int sign_header(struct hibernation *h)
+{
+	int r = supervisor_await(&h->worker, WORKER_SIGN, STALL_USEC, write_tick, h, h->failure);
+
+	if (r < 0)
+		return r;
+	supervisor_copy_page(&h->worker, h->page);
+	r = sealing_sign(&h->sealing, h->page, h->worker.job->seal.signature, h->failure);
+	return r < 0 ? r : supervisor_send(&h->worker, WORKER_SIGNED, -1, h->failure);
+}
+
 static int step_write(struct hibernation *h)
 {
 	uint64_t started = clock_monotonic_usec();
@@ -279,6 +296,8 @@ static int step_write(struct hibernation *h)
 
 	supervisor_expect(&h->worker, h->meta.snapshot_pages, h->stored_most);
 	console_begin(&h->console);
+	if (r >= 0 && suite_seals(h->sealing.suite))
+		r = sign_header(h);
 	if (r >= 0)
 		r = supervisor_await(&h->worker, WORKER_DONE, STALL_USEC, write_tick, h, h->failure);
 	if (r < 0)

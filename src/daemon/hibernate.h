@@ -17,6 +17,7 @@
 #include "daemon/keys.h"
 #include "daemon/log.h"
 #include "daemon/refusers.h"
+#include "daemon/sealing.h"
 #include "daemon/session.h"
 #include "daemon/settings.h"
 #include "daemon/supervisor.h"
@@ -50,6 +51,7 @@ struct hibernation {
 	struct snapshot snapshot;
 	struct guard guard;
 	struct supervisor worker;
+	struct sealing sealing;
 	struct image_meta meta;
 	void *page;              /* FINGERPRINT_BUFFER_BYTES, aligned: I/O on the area's first page and on filesystems */
 	uint64_t image_bytes;    /* of the snapshot, after CREATE_IMAGE */

@@ -25,12 +25,14 @@ libdaemon_a_SOURCES = \
 	src/daemon/prompt.c src/daemon/prompt.h \
 	src/daemon/refusers.c src/daemon/refusers.h \
 	src/daemon/resume.c src/daemon/resume.h \
+	src/daemon/sealing.c src/daemon/sealing.h \
 	src/daemon/service.c src/daemon/service.h \
 	src/daemon/session.c src/daemon/session.h \
 	src/daemon/settings.c src/daemon/settings.h \
 	src/daemon/supervisor.c src/daemon/supervisor.h \
 	src/daemon/sync.c src/daemon/sync.h \
-	src/daemon/terminal.c src/daemon/terminal.h
+	src/daemon/terminal.c src/daemon/terminal.h \
+	src/daemon/unseal.c src/daemon/unseal.h
 
 sbin_PROGRAMS += hibernated
 hibernated_SOURCES = src/daemon/main.c

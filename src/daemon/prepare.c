@@ -109,6 +109,8 @@ int step_decide(struct hibernation *h)
 		r = supervisor_possible(&h->worker, h->failure);
 	if (r >= 0)
 		r = blockers_check(&h->sys, h->failure);
+	if (r >= 0)
+		r = sealing_init(&h->sealing, h->config, h->failure);
 	if (r < 0) {
 		free(items);
 		return r;
@@ -120,6 +122,7 @@ int step_decide(struct hibernation *h)
 
 void undo_decide(struct hibernation *h)
 {
+	sealing_deinit(&h->sealing);
 	free(h->area.extents.items);
 	extent_list_init(&h->area.extents, NULL, 0);
 }
@@ -142,6 +145,7 @@ static int prepare_worker(struct hibernation *h)
 		.codec = (uint32_t)h->config->compression,
 		.level = h->config->compression_level,
 		.chunk_size = PIPELINE_CHUNK_DEFAULT,
+		.seal.suite = (uint32_t)h->sealing.suite,
 		.device_size = h->area.identity.device_size,
 		.failpoints = h->failpoints,
 	};
@@ -275,6 +279,7 @@ void undo_prepare(struct hibernation *h)
 	fingerprint_set_deinit(&h->fingerprints);
 	h->mark_io.fd = fd_close(h->mark_io.fd);
 	guard_deinit(&h->guard);
+	sealing_deinit(&h->sealing); /* while its memory is locked */
 	munlockall();
 	free(h->page);
 	h->page = NULL;

@@ -4,10 +4,12 @@
  *
  *   find the area, read its mark        nothing changed
  *   the worker reads the header         it can only read the area; nothing of the image is believed before
+ *   sealed: a secret is asked for       as often as it takes; the worker verifies and opens with it
  *   kernel, machine, device, filesystems are checked against it
  *   open /dev/snapshot, the worker loads the pages
  *   FREEZE                              undo: UNFREEZE
  *   mark to in progress, flush          undo: armed again
+ *   sealed: key slot destroyed, flush   undo: written back
  *   ATOMIC_RESTORE                      returns only on failure
  *
  * A failure before the end leaves the image armed, and the user is asked: nobody boots past an armed
@@ -37,7 +39,9 @@
 
 #define TRIES_BY_ITSELF 3
 #define HEADER_USEC (60 * USEC_PER_SEC)
+#define SECRET_USEC (600 * USEC_PER_SEC) /* what Argon2 may take on a slow machine */
 #define STALL_USEC (120 * USEC_PER_SEC)
+#define ARGON2_SPARE (16 * MIB)          /* of memory, left over by Argon2 */
 #define ABSENT_MESSAGE_USEC (3 * USEC_PER_SEC)
 
 static int wait_for_device(void *data, uint64_t waited_usec)
@@ -61,18 +65,22 @@ static int start_worker(struct resume *r, int area, struct failure *f)
 		.writers = PIPELINE_WRITERS_DEFAULT,
 		.header_offset = r->mark.header_offset,
 		.device_size = r->place.identity.device_size,
+		.seal.required = r->config.sealing == SEALING_REQUIRED,
 		.failpoints = r->failpoints,
 	};
-	uint64_t ram;
+	uint64_t ram, available;
 	int result;
 
 	snprintf(request.area_name, sizeof(request.area_name), "%.*s", (int)sizeof(request.area_name) - 1, r->place.device);
 	result = estimate_ram(&ram, &r->sys, f);
 	if (result >= 0)
 		result = supervisor_prepare(&r->worker, &request, ram, f);
-	if (result >= 0)
-		result = supervisor_start(&r->worker, area, -1, f);
-	return result;
+	if (result >= 0) /* what is left beside the buffers, which the pages need while Argon2's memory is free again */
+		result = estimate_available(&available, &r->sys, f);
+	if (result < 0)
+		return result;
+	r->worker.job->seal.memory_kib = available > ARGON2_SPARE ? (available - ARGON2_SPARE) / KIB : 0;
+	return supervisor_start(&r->worker, area, -1, f);
 }
 
 static int tick(void *data, const struct worker_message *progress, struct failure *f)
@@ -167,14 +175,18 @@ static int enter_image(struct resume *r, struct failure *f)
 	log_hold(&r->log);
 	r->record.total_usec = clock_monotonic_usec() - r->started;
 	result = mark_begin_resume(&r->mark_io, &r->record, f);
+	if (result >= 0)
+		result = unseal_destroy(&r->unseal, &r->sys, &r->mark_io, &r->mark, r->place.identity.device_size, f);
 	if (result >= 0) {
 		result = failpoint_hit(&r->failpoints, "resume-restore") < 0
 				 ? failure_set(f, REASON_RESTORE_REFUSED, EIO, "resume", NULL, "failed by a failpoint")
 				 : snapshot_atomic_restore(&r->snapshot, f);
 	}
-	/* Still here. Kernel threads first, then the mark, then user space. */
+	/* Still here. Kernel threads first, then the key slot, then the mark that leads there, then user space. */
 	snapshot_free_image(&r->snapshot, &later);
-	if (mark_rearm(&r->mark_io, r->mark.image_id, &later) < 0)
+	if (unseal_put_back(&r->unseal, &r->mark_io, &r->mark, &later) < 0)
+		log_failure(&r->log, &later);
+	else if (mark_rearm(&r->mark_io, r->mark.image_id, &later) < 0)
 		log_failure(&r->log, &later);
 	snapshot_unfreeze(&r->snapshot, &later);
 	log_release(&r->log);
@@ -221,6 +233,23 @@ static int make_writable(struct resume *r, struct failure *f)
 	return 0;
 }
 
+/* Have the worker read header page and body; the image is verified when this returns 0. */
+static int open_image(struct resume *r, struct failure *f)
+{
+	int result = supervisor_send(&r->worker, WORKER_OPEN, -1, f);
+	unsigned int asked = 0;
+
+	while (result >= 0) {
+		result = supervisor_await_either(&r->worker, WORKER_META, WORKER_ASK, asked ? SECRET_USEC : HEADER_USEC,
+						 tick, r, f);
+		if (result <= 0)
+			break;
+		result = unseal_answer(&r->unseal, &r->config, r->place.device, asked++, &r->worker, f);
+	}
+	unseal_end(&r->unseal);
+	return result;
+}
+
 static int try_resume(struct resume *r, struct failure *f)
 {
 	AUTO_CLOSE int area = area_place_open(&r->place, &r->sys, O_RDONLY, f);
@@ -233,9 +262,7 @@ static int try_resume(struct resume *r, struct failure *f)
 	if (result >= 0)
 		result = fail_at(r, "resume-open", f);
 	if (result >= 0)
-		result = supervisor_send(&r->worker, WORKER_OPEN, -1, f);
-	if (result >= 0)
-		result = supervisor_await(&r->worker, WORKER_META, HEADER_USEC, tick, r, f);
+		result = open_image(r, f);
 	if (result >= 0)
 		result = take_meta(r, f);
 	if (result >= 0)
@@ -263,7 +290,7 @@ static enum mark_drop drop_of(enum reason reason)
 	if (reason == REASON_STALE)
 		return MARK_DROP_STALE;
 	if (reason == REASON_IMAGE_DAMAGED || reason == REASON_IMAGE_VERSION || reason == REASON_WRONG_MACHINE ||
-	    reason == REASON_WRONG_KERNEL)
+	    reason == REASON_WRONG_KERNEL || reason == REASON_UNAUTHENTIC)
 		return MARK_DROP_UNREADABLE;
 	return MARK_DROP_REFUSED;
 }
@@ -296,6 +323,7 @@ static void resume_image(struct resume *r)
 		enum choice choice;
 
 		f = (struct failure){0};
+		unseal_begin(&r->unseal);
 		try_resume(r, &f);
 		log_failure(&r->log, &f);
 		if (worth_retrying(f.reason) && tries < TRIES_BY_ITSELF) {
@@ -303,7 +331,10 @@ static void resume_image(struct resume *r)
 			continue;
 		}
 		/* A system that wrote these filesystems since has already taken the image's place. */
-		choice = f.reason == REASON_STALE ? CHOICE_BOOT : choice_ask(&r->config, &r->console, &f);
+		if (r->unseal.decided)
+			choice = r->unseal.choice;
+		else
+			choice = f.reason == REASON_STALE ? CHOICE_BOOT : choice_ask(&r->config, &r->console, &f);
 		if (choice == CHOICE_BOOT && drop_image(r, &f) >= 0)
 			return;
 		if (choice != CHOICE_RETRY)
@@ -385,6 +416,8 @@ int resume_init(struct resume *r, const struct sysctx *s, struct failure *f)
 	result = -posix_memalign(&r->mark_io.buffer, PAGE_BYTES, FINGERPRINT_BUFFER_BYTES);
 	if (result >= 0)
 		result = keys_init(&r->keys);
+	if (result >= 0)
+		result = unseal_init(&r->unseal, &r->sys, &r->keys);
 	if (result < 0)
 		return failure_set(f, REASON_INTERNAL, -result, "resume", NULL, "cannot start");
 	log_init(&r->log, &r->sys);
@@ -425,6 +458,7 @@ void resume_go(struct resume *r, struct failure *f)
 void resume_deinit(struct resume *r)
 {
 	console_deinit(&r->console);
+	unseal_deinit(&r->unseal);
 	r->mark_io.fd = fd_close(r->mark_io.fd);
 	free(r->mark_io.buffer);
 	r->mark_io.buffer = NULL;

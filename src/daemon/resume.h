@@ -11,6 +11,7 @@
 #include "daemon/log.h"
 #include "daemon/settings.h"
 #include "daemon/supervisor.h"
+#include "daemon/unseal.h"
 #include "snapshot/snapshot.h"
 
 /* Everything one resume knows. */
@@ -29,6 +30,7 @@ struct resume {
 	bool writable;          /* it can be written; opened so only when there is an image */
 	struct mark mark;
 	struct supervisor worker;
+	struct unseal unseal;
 	struct snapshot snapshot;
 	struct image_meta meta;
 	struct mark_boot record;

@@ -170,6 +170,12 @@ test_hibernate_CFLAGS = $(UNIT_CFLAGS)
 test_hibernate_LDFLAGS = $(LINK_MACHINE)
 test_hibernate_LDADD = libdaemon.a $(UNIT_LIBS) $(LIBSYSTEMD_LIBS)
 
+check_PROGRAMS += test-sealed
+test_sealed_SOURCES = tests/unit/test-sealed.c $(MACHINE_SOURCES)
+test_sealed_CFLAGS = $(UNIT_CFLAGS)
+test_sealed_LDFLAGS = $(LINK_MACHINE) -Wl,--wrap=madvise
+test_sealed_LDADD = libdaemon.a $(UNIT_LIBS) $(LIBSYSTEMD_LIBS)
+
 check_PROGRAMS += test-resume
 test_resume_SOURCES = tests/unit/test-resume.c $(MACHINE_SOURCES)
 test_resume_CFLAGS = $(UNIT_CFLAGS)

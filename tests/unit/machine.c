@@ -556,7 +556,7 @@ void machine_init(struct machine *m)
 	tree_write(&m->tree, "/proc/self/mountinfo", "21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw\n");
 	tree_write(&m->tree, "/proc/self/mounts", "/dev/vda1 / ext4 rw 0 0\n");
 	tree_write(&m->tree, "/proc/meminfo",
-		   "MemTotal:        16384 kB\nMemFree:          8192 kB\nBuffers:           0 kB\nCached:           4096 kB\n");
+		   "MemTotal:        16384 kB\nMemFree:          8192 kB\nMemAvailable:    32768 kB\nBuffers:           0 kB\nCached:           4096 kB\n");
 	tree_write(&m->tree, "/proc/cmdline", "quiet\n");
 	tree_write(&m->tree, "/sys/power/state", "mem disk\n");
 	tree_write(&m->tree, "/sys/power/disk", "[platform] shutdown reboot\n");
@@ -649,6 +649,8 @@ static _Noreturn void run_resume(struct machine *m)
 	r->worker.stand_in = worker_process;
 	r->worker.stand_in_data = m;
 	r->console.fd = fd_close(r->console.fd); /* what is said there would be read as typed */
+	if (m->terminal)
+		r->unseal.prompt.terminal.given = m->terminal;
 	resume_go(r, &f);
 	resume_deinit(r);
 	check_returned(m, descriptors);

@@ -51,6 +51,7 @@ struct machine {
 	int disk;                     /* the file that stands for the partition */
 	int keys;                     /* the writing end of an input device with a power key */
 	int console;                  /* the writing end of what is typed at the console */
+	int terminal;                 /* where a resume asks for a secret; 0: nowhere */
 
 	/* Knobs. */
 	unsigned long at;             /* before this ioctl... */

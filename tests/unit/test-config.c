@@ -90,6 +90,9 @@ static const struct {
 	{"ConsoleLogLevel", "keep", NULL},
 	{"ConsoleLogLevel", "0", NULL},
 	{"ConsoleLogLevel", "7", NULL},
+	{"Sealing", "off", NULL},
+	{"Sealing", "required", NULL},
+	{"KeyDirectory", "/etc/keys", NULL},
 };
 
 START_TEST(good_values_come_back)
@@ -130,7 +133,8 @@ static const struct {
 	{"ResumeWait", "-1"},        {"ResumeFailure", "panic"}, {"Progress", "true"},
 	{"Progress", "y"},           {"AbortKey", ""},           {"AbortKey", "esc esc"},
 	{"AbortKey", "both"},        {"AbortKey", "esc none"},   {"AbortKey", "esc,power"},
-	{"ConsoleLogLevel", "8"},    {"ConsoleLogLevel", "-1"},
+	{"ConsoleLogLevel", "8"},    {"ConsoleLogLevel", "-1"},  {"Sealing", "yes"},
+	{"Sealing", ""},             {"KeyDirectory", "keys"},   {"KeyDirectory", "/"},
 };
 
 START_TEST(bad_values_name_line_and_what_is_allowed)
@@ -214,6 +218,7 @@ START_TEST(nothing_at_all_means_defaults)
 		[CONFIG_SHUTDOWN_MODE] = "platform", [CONFIG_RESUME_WAIT] = "30",
 		[CONFIG_RESUME_FAILURE] = "ask",   [CONFIG_PROGRESS] = "yes",
 		[CONFIG_ABORT_KEY] = "esc power",  [CONFIG_CONSOLE_LOG_LEVEL] = "keep",
+		[CONFIG_SEALING] = "off",          [CONFIG_KEY_DIRECTORY] = "/etc/hibernate/keys",
 	};
 	struct failure f = {0};
 	struct tree tree;
@@ -529,6 +534,7 @@ static const struct {
 	{"hibernate=nocompress hibernate.compressor=lz4", 0, false, CONFIG_COMPRESSION, "lz4"},
 	{"hibernated.ResumeFailure=boot", 0, false, CONFIG_RESUME_FAILURE, "boot"},
 	{"hibernated.AbortKey=\"esc power\" x", 0, false, CONFIG_ABORT_KEY, "esc power"},
+	{"hibernated.Sealing=required", 0, false, CONFIG_SEALING, "required"},
 	{"hibernated.Nothing=1", -EINVAL, false, CONFIG_RESUME_FAILURE, "ask"},
 	{"hibernated.Progress", -EINVAL, false, CONFIG_PROGRESS, "yes"},
 	{"hibernated.Compression=none hibernated.CompressionLevel=3", -EINVAL, false, CONFIG_COMPRESSION, "lz4"},
