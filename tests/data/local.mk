@@ -7,4 +7,6 @@ make_golden_LDADD = libhibernate.a $(LIBLZ4_LIBS) $(LIBZSTD_LIBS) $(LIBXXHASH_LI
 dist_check_SCRIPTS += tests/data/check-golden
 TESTS += tests/data/check-golden
 EXTRA_DIST += tests/data/manifest tests/data/v1-lz4.img tests/data/v1-lz4-extents.img tests/data/v1-zstd.img \
-	tests/data/v1-none.img tests/data/v1-dropped.img
+	tests/data/v1-none.img tests/data/v1-dropped.img \
+	tests/data/manifest-sealed tests/data/keys tests/data/v1-sealed-gcm.img tests/data/v1-sealed-ocb.img \
+	tests/data/v1-sealed-chacha20.img

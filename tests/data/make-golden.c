@@ -6,6 +6,8 @@
 #include "sample.h"
 
 #include "base/fdio.h"
+#include "base/secret.h"
+#include "seal/keyfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -41,8 +43,24 @@ static int make(const struct sample *sample, const char *folder)
 	return fflush(pages) ? 1 : 0;
 }
 
+/* The key set of sealed samples, as it lies in a key directory; the same that machines for tests get. */
+static int make_keys(const char *folder)
+{
+	AUTO_SECRET struct key_material *material = secret_new(sizeof(*material));
+	struct failure f = {0};
+	char path[4096], text[1024];
+
+	snprintf(path, sizeof(path), "%s/keys", folder);
+	if (material && sample_keys(material) >= 0 && key_file_store(path, material, &f) >= 0)
+		return 0;
+	fprintf(stderr, "%s: %s\n", path, failure_format(&f, text, sizeof(text)));
+	return 1;
+}
+
 int main(int argc, char **argv)
 {
+	struct failure f = {0};
+	char text[1024];
 	int status = 0;
 
 	if (argc != 2) {
@@ -51,5 +69,12 @@ int main(int argc, char **argv)
 	}
 	for (size_t i = 0; i < sample_count; i++)
 		status |= make(&samples[i], argv[1]);
+	if (crypto_init(&f) < 0) {
+		fprintf(stderr, "%s\n", failure_format(&f, text, sizeof(text)));
+		return 1;
+	}
+	for (size_t i = 0; i < sealed_sample_count; i++)
+		status |= make(&sealed_samples[i], argv[1]);
+	status |= make_keys(argv[1]);
 	return status;
 }

@@ -2,6 +2,10 @@
 #include "sample.h"
 
 #include "base/fdio.h"
+#include "base/secret.h"
+#include "seal/blob.h"
+#include "seal/keyfile.h"
+#include "seal/slot.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -67,6 +71,47 @@ const struct sample samples[] = {
 	},
 };
 const size_t sample_count = ARRAY_LENGTH(samples);
+
+/* Likewise. */
+const struct sample sealed_samples[] = {
+	{
+		.name = "sealed-gcm",
+		.codec = CODEC_LZ4,
+		.chunk_size = 64 * KIB,
+		.pages = 70,
+		.random_chunk = 2,
+		.device_pages = 44,
+		.fingerprints = 1,
+		.suite = SUITE_AES256_GCM,
+		.extents = {{8, 36}},
+	},
+	{
+		.name = "sealed-ocb",
+		.codec = CODEC_LZ4,
+		.chunk_size = 64 * KIB,
+		.pages = 49,
+		.random_chunk = 1,
+		.device_pages = 48,
+		.area_page = 3,
+		.fingerprints = 2,
+		.platform = true,
+		.suite = SUITE_AES256_OCB,
+		.extents = {{1, 2}, {4, 1}, {7, 20}, {29, 1}, {40, 8}},
+	},
+	{
+		.name = "sealed-chacha20",
+		.codec = CODEC_NONE,
+		.chunk_size = 64 * KIB,
+		.pages = 17,
+		.random_chunk = UINT32_MAX,
+		.device_pages = 26,
+		.fingerprints = 1,
+		.drop = MARK_DROP_BOOTED,
+		.suite = SUITE_CHACHA20_POLY1305,
+		.extents = {{2, 10}, {14, 12}},
+	},
+};
+const size_t sealed_sample_count = ARRAY_LENGTH(sealed_samples);
 
 static uint64_t mix(uint64_t z)
 {
@@ -138,6 +183,85 @@ static void fill_meta(const struct sample *sample, struct image_meta *meta)
 	}
 }
 
+int sample_keys(struct key_material *material)
+{
+	AUTO_SECRET struct key_set *set = secret_new(sizeof(*set));
+	AUTO_SECRET struct blob_random *random = secret_new(sizeof(*random));
+	const struct argon2_cost cost = {.memory_kib = 1024, .passes = 2, .lanes = 1};
+	int r;
+
+	if (!set || !random)
+		return -ENOMEM;
+	number_bytes(set->recipient_secret, sizeof(set->recipient_secret), 0x01);
+	number_bytes(set->signing_seed, sizeof(set->signing_seed), 0x41);
+	number_bytes((uint8_t *)random, sizeof(*random), 0x81);
+	r = key_set_complete(set);
+	if (r >= 0)
+		r = key_blob_make(set, (struct bytes){SAMPLE_PASSPHRASE, strlen(SAMPLE_PASSPHRASE)}, &cost, random,
+				  material->blob);
+	if (r < 0)
+		return r;
+	material->public = set->public;
+	memcpy(material->signing_seed, set->signing_seed, sizeof(material->signing_seed));
+	memcpy(material->label, "sample", sizeof("sample"));
+	material->created_usec = CREATED_USEC;
+	return 0;
+}
+
+/* The keys of one sealed sample; all zeros for one that is not. */
+struct sealing {
+	struct key_material *keys;
+	struct seal_stream *chunks;
+	struct image_seal seal;
+	uint8_t slot[SEAL_SLOT_BYTES];
+};
+
+static void sealing_end(struct sealing *s)
+{
+	secret_free(s->keys);
+	seal_stream_free(s->chunks);
+	seal_stream_free(s->seal.body);
+}
+
+/* Slot and blob, and of a header page with them the keys. */
+static int sealing_begin(const struct sample *sample, const struct image_meta *meta, struct sealing *s)
+{
+	AUTO_SECRET uint8_t *secrets = secret_new(2 * CRYPTO_KEY_BYTES);
+	struct seal_transcript transcript = {.suite = sample->suite};
+	struct image_header header = {.id = meta->id, .suite = sample->suite};
+	struct slot_image image = {.suite = sample->suite};
+	uint8_t page[PAGE_BYTES];
+	struct key_slot slot;
+	int r;
+
+	if (!suite_seals(sample->suite))
+		return 0;
+	s->keys = secret_new(sizeof(*s->keys));
+	if (!s->keys || !secrets)
+		return -ENOMEM;
+	number_bytes(secrets, 2 * CRYPTO_KEY_BYTES, 0xa1);
+	memcpy(image.id, meta->id.bytes, sizeof(image.id));
+	r = sample_keys(s->keys);
+	if (r >= 0)
+		r = key_slot_make(&s->keys->public, &image, secrets, secrets + CRYPTO_KEY_BYTES, &slot);
+	if (r < 0)
+		return r;
+	key_slot_encode(&slot, s->slot);
+	s->seal = (struct image_seal){.suite = sample->suite, .slot = s->slot, .blob = s->keys->blob};
+	memcpy(header.slot, s->slot, sizeof(header.slot));
+	memcpy(header.blob, s->keys->blob, sizeof(header.blob));
+	image_header_encode(&header, page);
+	memcpy(transcript.image_id, image.id, sizeof(transcript.image_id));
+	r = seal_header_hash(page, transcript.header_hash);
+	if (r >= 0)
+		r = seal_stream_new(&s->chunks, SEAL_CHUNKS, sample->suite);
+	if (r >= 0)
+		r = seal_stream_key(s->chunks, &transcript, secrets + CRYPTO_KEY_BYTES);
+	if (r >= 0)
+		r = seal_stream_new(&s->seal.body, SEAL_BODY, sample->suite);
+	return r < 0 ? r : seal_stream_key(s->seal.body, &transcript, secrets + CRYPTO_KEY_BYTES);
+}
+
 /* mkswap, as far as anything here looks. */
 static int write_swap_header(const struct sample *sample, int fd)
 {
@@ -170,8 +294,8 @@ static int write_stream(int fd, const struct extent_list *stream, uint64_t offse
 }
 
 /* Two buffers of a chunk: pages and block; the workspace behind them. */
-static int write_chunk(const struct sample *sample, int fd, struct sample_place *place, uint64_t offset,
-		       uint8_t *memory, size_t workspace_size)
+static int write_chunk(const struct sample *sample, int fd, struct sample_place *place, const struct sealing *sealing,
+		       uint64_t offset, uint8_t *memory, size_t workspace_size)
 {
 	uint32_t full = sample->chunk_size / PAGE_BYTES, first = (uint32_t)place->index.count * full;
 	uint8_t *pages = memory, *block = memory + sample->chunk_size;
@@ -194,7 +318,13 @@ static int write_chunk(const struct sample *sample, int fd, struct sample_place 
 		chunk->codec = CODEC_NONE;
 	}
 	chunk->stored = (uint32_t)stored;
-	chunk->tag = checksum_of(block, stored);
+	if (sealing->chunks)
+		seal_chunk_seal(sealing->chunks,
+				&(struct seal_chunk){place->index.count - 1, first + full >= sample->pages, chunk->stored,
+						     chunk->size, (uint32_t)chunk->codec},
+				block, block, chunk->tag.bytes);
+	else
+		chunk->tag = checksum_of(block, stored);
 	return write_stream(fd, &place->map, offset, block, round_up(stored, PAGE_BYTES));
 }
 
@@ -223,6 +353,21 @@ static int write_mark(const struct sample *sample, int fd, const struct sample_p
 	return r;
 }
 
+/* Body and header page. */
+static int write_end(const struct sample *sample, int fd, struct sample_place *place, const struct sealing *sealing,
+		     uint64_t offset, uint8_t *memory, size_t size, struct failure *f)
+{
+	bool sealed = suite_seals(sample->suite);
+	int r = image_write_body(fd, sample->name, &place->map, offset, &place->meta, &place->index,
+				 sealed ? &sealing->seal : NULL, memory, size, &place->image, f);
+
+	if (r >= 0 && sealed) {
+		r = header_sign(sealing->keys->signing_seed, memory);
+		image_header_sign(memory, memory + SEAL_PAGE_SIGNATURE);
+	}
+	return r < 0 ? r : image_write_header(fd, sample->name, &place->image, f);
+}
+
 int sample_write(const struct sample *sample, int fd, struct sample_place *place, struct failure *f)
 {
 	size_t workspace = codec_workspace_size(sample->codec, 0, sample->chunk_size);
@@ -230,6 +375,7 @@ int sample_write(const struct sample *sample, int fd, struct sample_place *place
 	size_t size = round_up(2 * (size_t)sample->chunk_size + workspace + body + MARK_BUFFER_BYTES, PAGE_BYTES);
 	AUTO_FREE uint8_t *memory = aligned_alloc(PAGE_BYTES, size);
 	uint64_t offset = PAGE_BYTES;
+	struct sealing sealing = {0};
 	int r;
 
 	if (!memory)
@@ -242,15 +388,17 @@ int sample_write(const struct sample *sample, int fd, struct sample_place *place
 		extent_list_append(&place->map, sample->extents[i].start * PAGE_BYTES,
 				   sample->extents[i].length * PAGE_BYTES);
 	r = ftruncate(fd, (off_t)((uint64_t)sample->device_pages * PAGE_BYTES)) < 0 ? -errno : write_swap_header(sample, fd);
+	if (r >= 0)
+		r = sealing_begin(sample, &place->meta, &sealing);
 	while (r >= 0 && place->index.count < div_up(sample->pages, sample->chunk_size / PAGE_BYTES)) {
-		r = write_chunk(sample, fd, place, offset, memory, workspace);
+		r = write_chunk(sample, fd, place, &sealing, offset, memory, workspace);
 		offset += round_up(place->chunks[place->index.count - 1].stored, PAGE_BYTES);
 	}
 	if (r < 0)
-		return failure_set(f, REASON_IO, -r, sample->name, NULL, "writing the sample's chunks failed");
-	r = image_write_body(fd, sample->name, &place->map, offset, &place->meta, &place->index, NULL, memory, size, &place->image, f);
+		r = failure_set(f, REASON_IO, -r, sample->name, NULL, "writing the sample's chunks failed");
 	if (r >= 0)
-		r = image_write_header(fd, sample->name, &place->image, f);
+		r = write_end(sample, fd, place, &sealing, offset, memory, size, f);
+	sealing_end(&sealing);
 	if (r >= 0)
 		r = write_mark(sample, fd, place, memory, f);
 	place->image.page = NULL;

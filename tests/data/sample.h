@@ -25,6 +25,7 @@ struct sample {
 	uint32_t fingerprints;
 	bool platform;
 	enum mark_drop drop;        /* MARK_DROP_NONE: armed */
+	enum seal_suite suite;      /* SUITE_NONE: unsealed */
 	struct extent extents[SAMPLE_EXTENTS_MAX]; /* granted; in pages */
 };
 
@@ -40,9 +41,17 @@ struct sample_place {
 
 extern const struct sample samples[];
 extern const size_t sample_count;
+/* Sealed: to a key set that everybody knows, opened by SAMPLE_PASSPHRASE; writing one needs crypto_init(). */
+extern const struct sample sealed_samples[];
+extern const size_t sealed_sample_count;
+#define SAMPLE_PASSPHRASE "golden"
 
 /* Page @number of the snapshot. */
 void sample_page(const struct sample *sample, uint32_t number, uint8_t page[PAGE_BYTES]);
+
+/* The key set of sealed samples, as keyfile.h has it; in memory for secrets. 0 or -errno. */
+struct key_material;
+int sample_keys(struct key_material *material);
 
 /* Write the whole device into @fd, an empty file. 0 or -errno with @f. */
 int sample_write(const struct sample *sample, int fd, struct sample_place *place, struct failure *f);
