@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Sealed images: there and back by a passphrase that is typed, and everything that must not lead back."""
+import mmap
+import os
+import re
+import subprocess
+
+from harness import build, ours, paths, sealing
+from harness.cases import case
+from harness.machine import Proof, expect
+
+KEYS = paths.SOURCE / "tests" / "data" / "keys"
+KEY_DIRECTORY = "etc/hibernate/keys"
+PASSPHRASE = "golden"
+ASKED = r"(Passphrase[^\n]*other answers\): )"
+OTHERS = r"back to the question: "
+CHANGED = r"was changed|not signed|signature"
+
+
+def _files(**keys):
+    keys.setdefault("Sealing", "required")
+    return {ours.CONF: ours.conf(**keys),
+            **{f"{KEY_DIRECTORY}/{name}": (KEYS / name).read_bytes() for name in ("public", "signing")}}
+
+
+def _machine(bench, swap, programs="shipped", **keys):
+    return bench.machine([swap], programs, files=_files(**keys)).boot()
+
+
+def _ready(machine):
+    """The key files as they must be, and swap."""
+    machine.sh(f"chmod 0700 /{KEY_DIRECTORY} && chmod 0600 /{KEY_DIRECTORY}/* && swapon /dev/vda1")
+
+
+def _answer(machine, since, text, words=ASKED, unless=None):
+    """Wait for a question behind a position, and type; returns the position behind it."""
+    ours.wait_said(machine, words, since, 120, unless)
+    at = len(machine.qemu.console)
+    machine.qemu.type(text + "\r")
+    return at
+
+
+def _come_back(machine, leaving, answers=(PASSPHRASE,)):
+    since, step = len(machine.qemu.console), machine.start(ours.RESUME)
+    for answer in answers:
+        since = _answer(machine, since, answer, unless=step.done)
+    machine.pump(lambda: leaving.done() or step.done(), 180, ours.RESUME)
+    expect(not step.done(), f"it did not resume: {step.done() and step.result(1)}")
+    leaving.wait(60)
+
+
+def _refused(machine, proof, leaving, words, answers=(PASSPHRASE,)):
+    """The resume step must refuse, after these answers, with these words; then it boots without the image."""
+    since, step = len(machine.qemu.console), machine.start(ours.RESUME)
+    first = since
+    for answer in answers:
+        since = _answer(machine, since, answer, unless=step.done)
+    text = ours.question(machine, first)
+    expect(re.search(words, text), f"refused, but with other words than {words!r}: {text}")
+    machine.qemu.type("b")
+    step.result(60)
+    proof.check_new_life()
+    expect(not leaving.done(), "it was resumed, which must not be")
+
+
+def _flip_header(offset):
+    """A bit of the header page, with a checksum that was made right again."""
+    def damage(disk, mark_at):
+        at = ours.header_at(disk, mark_at)
+        disk.flip(at + offset, 3)
+        page = disk.read(at, 4096)
+        disk.write(at + 4080, ours.checksum(page[:4080]))
+    return damage
+
+
+# What is changed, how, the words of the refusal, and what is typed before it.
+TWINS = (
+    ("chunk", ours.flip_in_chunks, CHANGED, (PASSPHRASE,)),
+    ("header", ours.flip_in_header, ours.DAMAGED, ()),
+    ("body's tag", _flip_header(64), CHANGED, (PASSPHRASE,)),
+    ("slot", _flip_header(1280 + 88), CHANGED, (PASSPHRASE,)),
+    ("signature", _flip_header(4016), CHANGED, (PASSPHRASE,)),
+    ("suite", _flip_header(32), r"sealed with suite|unknown here|not signed", ()),
+)
+
+
+def _twin(machine, proof, leaving, swap, damage, words, answers):
+    broken = swap.copy(swap.path.with_name(f"twin-{swap.path.name}"))
+    damage(broken, ours.find_mark(swap))
+    machine.disks[0] = broken
+    machine.boot()
+    _refused(machine, proof, leaving, words, answers)
+    expect(broken.signature() == ours.CLEAN, f"after booting without it the swap signature is {broken.signature()}")
+    machine.sh("swapon /dev/vda1 && swapoff /dev/vda1")
+    machine.kill()
+    machine.disks[0] = swap
+    broken.path.unlink()
+
+
+@case("sealed", "sealed by a passphrase: first a wrong one, then the right one; twins: a bit of chunk, header, tag, slot, "
+      "signature, suite", limit=900)
+def sealed(bench):
+    """The slice as a whole; afterwards nothing of the slot or of the blob is on the disk."""
+    swap = bench.swap()
+    machine = _machine(bench, swap)
+    _ready(machine)
+    proof = Proof(machine, memory=16 << 20)
+    leaving = ours.leave(machine)
+    header = sealing.Header(swap.read(ours.header_at(swap, ours.find_mark(swap)), 4096))
+    expect(header.suite in (1, 2, 3), f"the image has suite {header.suite}")
+    for what, damage, words, answers in TWINS:
+        bench.note(f"twin: {what}")
+        _twin(machine, proof, leaving, swap, damage, words, answers)
+    machine.boot()
+    _come_back(machine, leaving, ("wrong", PASSPHRASE))
+    proof.check()
+    machine.kill()
+    expect(swap.signature() == ours.CLEAN, f"the swap signature is {swap.signature()}")
+    for what, secret in header.parts().items():
+        expect(_where(swap.path, secret) < 0, f"the disk still has the {what}")
+
+
+@case("sealed-answers", "no passphrase: power off and the image stays; boot without it, and it can still be extracted")
+def answers_given(bench):
+    """Both lead through the second question; the machine that was passed over is an ordinary one."""
+    swap = bench.swap()
+    machine = _machine(bench, swap)
+    _ready(machine)
+    proof = Proof(machine, memory=16 << 20)
+    leaving = ours.leave(machine)
+    machine.boot()
+    since, step = len(machine.qemu.console), machine.start(ours.RESUME)
+    since = _answer(machine, since, "", unless=step.done)
+    _answer(machine, since, "p", OTHERS)
+    machine.wait_off(60)
+    expect(swap.signature() == ours.MARK, f"the swap signature is {swap.signature()}")
+    machine.boot()
+    since, step = len(machine.qemu.console), machine.start(ours.RESUME)
+    since = _answer(machine, since, "", unless=step.done)
+    _answer(machine, since, "b", OTHERS)
+    step.result(60)
+    proof.check_new_life()
+    expect(not leaving.done(), "it was resumed, which must not be")
+    expect(swap.signature() == ours.CLEAN, f"the swap signature is {swap.signature()}")
+    status, text = machine.status(f"echo {PASSPHRASE} | hibernate-image verify --passphrase-fd=0 /dev/vda1", 120)
+    expect(status == 0, f"a dropped image cannot be verified: {text}")
+    status, text = machine.status("echo other | hibernate-image verify --passphrase-fd=0 /dev/vda1")
+    expect(status == 27, f"another passphrase: status {status}: {text}")
+    machine.sh("swapon /dev/vda1")
+
+
+@case("sealed-required", "an unsealed image where only sealed ones are wanted, and no image without keys")
+def required(bench):
+    """The configuration of the side that resumes decides, not the image."""
+    swap = bench.swap()
+    machine = _machine(bench, swap, Sealing="off")
+    _ready(machine)
+    proof = Proof(machine, memory=16 << 20)
+    leaving = ours.leave(machine)
+    machine.files = _files()
+    machine.boot(cmdline="hibernated.Sealing=off")
+    _refused(machine, proof, leaving, "not sealed", ())
+    expect(swap.signature() == ours.CLEAN, f"the swap signature is {swap.signature()}")
+    machine.sh(f"rm -r /{KEY_DIRECTORY} && swapon /dev/vda1")
+    status, text = machine.status(ours.LEAVE)
+    expect(status == 29 and "key set" in text, f"without keys: status {status}: {text}")
+    expect(swap.signature() == ours.CLEAN, f"the swap signature is {swap.signature()}")
+
+
+def _where(path, needle):
+    """Offset of some bytes in a file, or -1."""
+    with open(path, "rb") as f, mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ) as m:
+        return m.find(needle)
+
+
+@case("sealed-memory", "no key is in the decrypted image or on the disk; a planted string is in the one, not on the other")
+def memory(bench):
+    """The image is extracted outside, by the passphrase; its keys are computed there from the key set."""
+    swap = bench.swap()
+    machine = _machine(bench, swap, Compression="none")
+    _ready(machine)
+    planted = os.urandom(24).hex()
+    machine.sh(f"echo {planted} > /run/planted")
+    Proof(machine, memory=8 << 20)
+    ours.leave(machine)
+    header = sealing.Header(swap.read(ours.header_at(swap, ours.find_mark(swap)), 4096))
+    keys = header.keys(sealing.SAMPLE_RECIPIENT)
+    partition, pages = bench.directory / "partition.img", bench.directory / "pages.img"
+    with open(swap.path, "rb") as source, open(partition, "wb") as target:
+        source.seek(swap.start)
+        while block := source.read(1 << 20):
+            target.seek(len(block), os.SEEK_CUR) if not any(block) else target.write(block)
+        target.truncate()
+    program = f"{build.programs()}/usr/sbin/hibernate-image"
+    done = subprocess.run([program, "extract", "--passphrase-fd=0", str(partition), str(pages)], check=False,
+                          input=PASSPHRASE.encode(), stderr=subprocess.PIPE)
+    expect(done.returncode == 0, f"extract: {done.stderr.decode()}")
+    expect(_where(pages, planted.encode()) >= 0, "the planted string is not in the image: the search finds nothing")
+    expect(_where(partition, planted.encode()) < 0, "the planted string is on the disk")
+    for what, key in keys.items():
+        expect(_where(pages, key) < 0, f"the {what} is in the image")
+        expect(_where(partition, key) < 0, f"the {what} is on the disk")
+    expect(_where(pages, PASSPHRASE.encode() + b"\0") < 0, "the passphrase is in the image")
