@@ -3,8 +3,9 @@
  * Drive the pipeline over a snapshot kept in a file, and time it; bench/pipeline is the script around it.
  *
  *   pipeline-drive pump SNAPSHOT CHUNK                move pages only: one thread, no codec, no area
- *   pipeline-drive run SNAPSHOT AREA CODEC THREADS WRITERS CHUNK RAM
- *       save SNAPSHOT to AREA, then load it back and compare; one line of numbers for each way
+ *   pipeline-drive run SNAPSHOT AREA CODEC THREADS WRITERS CHUNK RAM [SUITE]
+ *       save SNAPSHOT to AREA, then load it back and compare; one line of numbers for each way. SUITE: sealed with
+ *       that ("default": what an image is sealed with here)
  *
  * The snapshot lies in a memfd and is moved by the movers of lib/snapshot, a page an iovec, as it is
  * on /dev/snapshot. AREA is opened O_DIRECT if it can be; its pages are granted in 16 MiB extents with
@@ -14,6 +15,7 @@
 #include "base/fdio.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/worker.h"
+#include "seal/stream.h"
 #include "snapshot/snapshot.h"
 
 #include <errno.h>
@@ -169,6 +171,24 @@ static bool same(int a, int b, uint64_t size)
 	return x != MAP_FAILED && y != MAP_FAILED && memcmp(x, y, size) == 0;
 }
 
+/* A stream for each codec thread, under some key. */
+static struct seal_stream **seal_with(const char *name, unsigned int threads)
+{
+	struct seal_transcript transcript = {0};
+	const uint8_t key[CRYPTO_KEY_BYTES] = {1};
+	struct seal_stream **streams = calloc(threads, sizeof(struct seal_stream *));
+	struct failure f;
+
+	transcript.suite = strcmp(name, "default") == 0 ? suite_default() : suite_from_name(name);
+	if (!streams || crypto_init(&f) < 0)
+		die("libgcrypt");
+	for (unsigned int i = 0; i < threads; i++)
+		if (seal_stream_new(&streams[i], SEAL_CHUNKS, transcript.suite) < 0 ||
+		    seal_stream_key(streams[i], &transcript, key) < 0)
+			die(name);
+	return streams;
+}
+
 static int run(char **argv)
 {
 	struct worker_job sizes = {
@@ -213,6 +233,8 @@ static int run(char **argv)
 		.index = &index,
 		.mover = {.move = give, .data = &from},
 	};
+	if (argv[9])
+		job.seal = seal_with(argv[9], sizes.threads);
 	run_way(&job, &sizes, region, &result);
 	flushed = clock_monotonic_usec();
 	if (fdatasync(area) < 0)
@@ -233,8 +255,8 @@ int main(int argc, char **argv)
 {
 	if (argc == 4 && strcmp(argv[1], "pump") == 0)
 		return pump(argv[2], (uint32_t)atoi(argv[3]));
-	if (argc == 9 && strcmp(argv[1], "run") == 0)
+	if ((argc == 9 || argc == 10) && strcmp(argv[1], "run") == 0)
 		return run(argv);
-	fprintf(stderr, "usage: pipeline-drive pump SNAPSHOT CHUNK | run SNAPSHOT AREA CODEC THREADS WRITERS CHUNK RAM\n");
+	fprintf(stderr, "usage: pipeline-drive pump SNAPSHOT CHUNK | run SNAPSHOT AREA CODEC THREADS WRITERS CHUNK RAM [SUITE]\n");
 	return 2;
 }

@@ -43,6 +43,7 @@ struct bench {
 	struct image_chunk chunks[CHUNKS_MAX];
 	struct image_index index;
 	struct pipeline_job job;
+	struct seal_stream *streams[4];
 	struct pipeline_result saved, loaded;
 	struct failure failure;
 	unsigned int threads, writers;
@@ -244,6 +245,168 @@ START_TEST(what_is_saved_is_loaded)
 			ck_assert_uint_eq(b->saved.stored_bytes, b->from.count * PAGE_BYTES);
 		bench_free(b);
 	}
+}
+END_TEST
+
+/* ---- sealed ------------------------------------------------------------- */
+
+/* A stream for each codec thread, for the image whose id begins with @id; SUITE_NONE takes them away. */
+static void seal_with(struct bench *b, enum seal_suite suite, uint8_t id)
+{
+	struct seal_transcript transcript = {.suite = suite, .image_id = {id}};
+	const uint8_t key[CRYPTO_KEY_BYTES] = {7};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(b->streams); i++)
+		b->streams[i] = seal_stream_free(b->streams[i]);
+	b->job.seal = suite == SUITE_NONE ? NULL : b->streams;
+	for (unsigned int i = 0; b->job.seal && i < b->threads; i++) {
+		ck_assert_int_eq(seal_stream_new(&b->streams[i], SEAL_CHUNKS, suite), 0);
+		ck_assert_int_eq(seal_stream_key(b->streams[i], &transcript, key), 0);
+	}
+}
+
+static struct bench *sealed_bench(uint64_t pages, enum codec_id codec, enum seal_suite suite)
+{
+	struct bench *b = bench_new(pages, MIXED, codec, 65536);
+
+	ck_assert_int_eq(crypto_init(&b->failure), 0);
+	seal_with(b, suite, 1);
+	return b;
+}
+
+static bool on_disk(struct bench *b, const uint8_t *bytes, size_t size)
+{
+	size_t length = (size_t)lseek(b->area, 0, SEEK_END);
+	void *map = mmap(NULL, length, PROT_READ, MAP_SHARED, b->area, 0);
+	bool found = memmem(map, length, bytes, size) != NULL;
+
+	munmap(map, length);
+	return found;
+}
+
+START_TEST(what_is_sealed_is_opened)
+{
+	static const uint64_t sizes[] = {1, 16, 17, 1000};
+
+	for (int codec = 0; codec < _CODEC_MAX; codec++) {
+		for (size_t i = 0; codec_available((enum codec_id)codec) && i < ARRAY_LENGTH(sizes); i++) {
+			struct bench *b = sealed_bench(sizes[i], (enum codec_id)codec, (enum seal_suite)_i);
+
+			expect_round_trip(b);
+			ck_assert(!on_disk(b, b->from.pages, 64));
+			seal_with(b, SUITE_NONE, 0);
+			bench_free(b);
+		}
+	}
+}
+END_TEST
+
+static uint64_t place_of(struct bench *b, uint64_t offset)
+{
+	uint64_t start, run;
+
+	ck_assert_int_eq(extent_list_locate(&b->list, offset, &start, &run), 0);
+	return start;
+}
+
+static void flip_bit(struct bench *b)
+{
+	uint64_t at = place_of(b, b->index.chunks[2].offset + 99);
+	uint8_t byte;
+
+	ck_assert_int_eq(pread(b->area, &byte, 1, (off_t)at), 1);
+	byte ^= 4;
+	ck_assert_int_eq(pwrite(b->area, &byte, 1, (off_t)at), 1);
+}
+
+static void swap_chunks(struct bench *b)
+{
+	struct image_chunk other = b->index.chunks[2];
+
+	b->index.chunks[2] = b->index.chunks[3];
+	b->index.chunks[3] = other;
+}
+
+static void repeat_chunk(struct bench *b)
+{
+	b->index.chunks[2] = b->index.chunks[1];
+}
+
+static void drop_last(struct bench *b)
+{
+	b->index.count--;
+	b->job.pages = b->index.count * 16;
+}
+
+static void drop_first(struct bench *b)
+{
+	memmove(b->index.chunks, b->index.chunks + 1, --b->index.count * sizeof(b->index.chunks[0]));
+	b->job.pages -= 16;
+}
+
+static void change_tag(struct bench *b)
+{
+	b->index.chunks[2].tag.bytes[5] ^= 1;
+}
+
+static void change_length(struct bench *b)
+{
+	b->index.chunks[b->index.count - 1].size -= PAGE_BYTES;
+	b->index.chunks[b->index.count - 1].stored -= PAGE_BYTES;
+	b->job.pages--;
+}
+
+static void of_another_image(struct bench *b)
+{
+	seal_with(b, SUITE_AES256_GCM, 2);
+}
+
+static void of_another_suite(struct bench *b)
+{
+	seal_with(b, SUITE_CHACHA20_POLY1305, 1);
+}
+
+static const struct {
+	const char *what;
+	void (*change)(struct bench *b);
+	size_t good; /* chunks before the first that is refused */
+} changes[] = {
+	{"a bit", flip_bit, 2},           {"swapped", swap_chunks, 2},       {"repeated", repeat_chunk, 2},
+	{"cut", drop_last, 4},            {"first gone", drop_first, 0},     {"tag", change_tag, 2},
+	{"length", change_length, 5},     {"foreign", of_another_image, 0},  {"suite", of_another_suite, 0},
+};
+
+START_TEST(a_changed_sealed_chunk_never_reaches_the_kernel)
+{
+	struct bench *b = sealed_bench(6 * 16, CODEC_NONE, SUITE_AES256_GCM);
+
+	ck_assert_int_eq(run(b, false, &b->saved), 0);
+	changes[_i].change(b);
+	ck_assert_msg(run(b, true, &b->loaded) == -EBADMSG, "%s", changes[_i].what);
+	ck_assert_msg(b->failure.reason == REASON_UNAUTHENTIC, "%s: %s", changes[_i].what, b->failure.text);
+	ck_assert_msg(b->to.at <= changes[_i].good * 16, "%s: %zu pages went on", changes[_i].what, (size_t)b->to.at);
+	ck_assert_uint_eq(b->to.finished, 0);
+	seal_with(b, SUITE_NONE, 0);
+	bench_free(b);
+}
+END_TEST
+
+/* Neither is taken for the other. */
+START_TEST(sealed_and_unsealed_are_not_mixed)
+{
+	struct bench *b = sealed_bench(100, CODEC_LZ4, SUITE_AES256_OCB);
+
+	ck_assert_int_eq(run(b, false, &b->saved), 0);
+	seal_with(b, SUITE_NONE, 0);
+	ck_assert_int_eq(run(b, true, &b->loaded), -EBADMSG);
+	ck_assert_uint_eq(b->to.at, 0);
+	b->from.at = 0;
+	ck_assert_int_eq(run(b, false, &b->saved), 0);
+	seal_with(b, SUITE_AES256_OCB, 1);
+	ck_assert_int_eq(run(b, true, &b->loaded), -EBADMSG);
+	ck_assert_uint_eq(b->to.at, 0);
+	seal_with(b, SUITE_NONE, 0);
+	bench_free(b);
 }
 END_TEST
 
@@ -657,6 +820,9 @@ int main(void)
 	tcase_add_test(cases, a_device_that_ends_early_stops_the_load);
 	tcase_add_test(cases, a_kernel_that_takes_no_more_stops_the_load);
 	tcase_add_test(cases, a_kernel_that_refuses_the_first_page_means_another_machine);
+	tcase_add_loop_test(cases, what_is_sealed_is_opened, SUITE_AES256_GCM, _SUITE_MAX);
+	tcase_add_loop_test(cases, a_changed_sealed_chunk_never_reaches_the_kernel, 0, (int)ARRAY_LENGTH(changes));
+	tcase_add_test(cases, sealed_and_unsealed_are_not_mixed);
 	tcase_add_loop_test(cases, a_damaged_chunk_never_reaches_the_kernel, 0, DAMAGED_CHUNKS);
 	tcase_add_test(cases, a_block_that_does_not_decode_is_refused);
 	tcase_add_loop_test(cases, an_index_that_lies_is_refused_before_anything_is_read, 0, ARRAY_LENGTH(lies));
