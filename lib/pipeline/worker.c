@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 /* They are part of the image, as zeros, which some kernels save page by page; a few chunks on their way are enough. */
-#define BUFFERS_MAX (8 * MIB)
+#define BUFFERS_MAX (4 * MIB)
 #define EXTENTS_LEAST 4096
 #define PAGES_PER_EXTENT 16
 /* A worker that is sent more descriptors than this gets MSG_CTRUNC, which is -EPROTO too. */

@@ -123,7 +123,7 @@ struct worker_job {
 /*
  * Lay out a memfd for @ram bytes of memory: brings threads and writers of @job within what the pipeline can
  * have, fills in the offsets and sizes from them, codec, level, chunk_size and direction, and returns the size of the memfd in bytes: of buffers
- * min(8 MiB, @ram/16) plus four chunks a codec thread (more only if the codec threads' scratch
+ * min(4 MiB, @ram/16) plus four chunks a codec thread (more only if the codec threads' scratch
  * memory does not fit into that), plus the tables, which grow with @ram (index: one entry a chunk of
  * @ram; extents: one per 16 pages of @ram, at least 4096). To restore, chunk_size, codec and level
  * are not known yet and are taken to be the worst that an image can ask for.
