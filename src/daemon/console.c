@@ -49,7 +49,7 @@ static bool switch_to(const struct console *console, int fd, int number)
 	while (active_vt(console, fd) != number) {
 		if (clock_monotonic_usec() > deadline)
 			return false;
-		clock_sleep_usec(10 * USEC_PER_MSEC);
+		clock_sleep_usec(USEC_PER_MSEC);
 	}
 	return true;
 }
