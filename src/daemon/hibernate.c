@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -438,6 +439,10 @@ int hibernation_init(struct hibernation *h, const struct sysctx *s, const struct
 
 void hibernation_deinit(struct hibernation *h)
 {
+	guard_deinit(&h->guard);
+	munlockall();
+	free(h->page);
+	h->page = NULL;
 	console_deinit(&h->console);
 	keys_deinit(&h->keys);
 	log_deinit(&h->log);
@@ -456,5 +461,5 @@ void hibernate_run(const struct session_request *request, const struct config *c
 	if (hibernation_init(h, &host, request, config, report) < 0)
 		return;
 	hibernation_run(h);
-	hibernation_deinit(h);
+	/* No deinit: whoever waits hears of it first, and then this process ends. */
 }

@@ -22,7 +22,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -265,6 +264,7 @@ static void read_boot_record(struct hibernation *h)
 		 (unsigned long long)mark.save.stored_bytes / KIB);
 }
 
+/* What others can notice, and secrets. Other memory, locked as it is, stays until hibernation_deinit(). */
 void undo_prepare(struct hibernation *h)
 {
 	if (h->report->outcome == OUTCOME_RESUMED)
@@ -278,10 +278,6 @@ void undo_prepare(struct hibernation *h)
 	supervisor_deinit(&h->worker);
 	fingerprint_set_deinit(&h->fingerprints);
 	h->mark_io.fd = fd_close(h->mark_io.fd);
-	guard_deinit(&h->guard);
 	sealing_deinit(&h->sealing); /* while its memory is locked */
-	munlockall();
-	free(h->page);
-	h->page = NULL;
 	keys_close(&h->keys);
 }
