@@ -122,7 +122,8 @@ int supervisor_possible(const struct supervisor *w, struct failure *f)
 	return fd < 0 ? fd : 0;
 }
 
-static int load_program(struct supervisor *w, const char *path, struct failure *f)
+/* For a worker that starts under a frozen system: a copy that nothing has to be read for. */
+static int copy_program(struct supervisor *w, const char *path, struct failure *f)
 {
 	const int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
 	AUTO_CLOSE int from = -1, memfd = -1;
@@ -154,6 +155,17 @@ static int load_program(struct supervisor *w, const char *path, struct failure *
 	w->program_size = (size_t)st.st_size;
 	memfd = -1;
 	return 0;
+}
+
+/* Before a resume nothing is frozen: the worker starts from its file, and locks what it maps of it. */
+static int load_program(struct supervisor *w, const char *path, enum worker_direction direction, struct failure *f)
+{
+	struct stat st;
+
+	if (direction == WORKER_SAVE)
+		return copy_program(w, path, f);
+	w->program = open_program(path, &st, f);
+	return MIN(w->program, 0);
 }
 
 static int reserve(struct supervisor *w, const struct worker_job *request, uint64_t ram, struct failure *f)
@@ -196,7 +208,7 @@ int supervisor_prepare(struct supervisor *w, const struct worker_job *request, u
 	if (!w->stand_in) {
 		r = find_user(w, &w->uid, &w->gid, f);
 		if (r >= 0)
-			r = load_program(w, w->program_path, f);
+			r = load_program(w, w->program_path, (enum worker_direction)request->direction, f);
 	}
 	return r < 0 ? r : reserve(w, request, ram, f);
 }

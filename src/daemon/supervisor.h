@@ -23,7 +23,7 @@ struct supervisor_progress {
 };
 
 struct supervisor {
-	int program;        /* sealed memfd with the worker's binary */
+	int program;        /* the worker's binary; to save, a sealed memfd with a copy of it */
 	int memory;         /* memfd shared with the worker */
 	int socket;         /* our end */
 	int pidfd;
