@@ -58,7 +58,8 @@ class Machine:
     """
 
     def __init__(self, directory, kernel, *, disks=(), memory=512, smp=1, modules=(), programs=None,
-                 tools=(), files=None, cmdline="", hotplug=0, preallocate=False, unpacked=False):
+                 tools=(), files=None, cmdline="", hotplug=0, preallocate=False, unpacked=False,
+                 cpu="max,la57=off"):
         self.directory, self.kernel, self.disks = directory, kernel, list(disks)
         self.left_out = set()    # buses whose drivers the initramfs lacks
         self.memory, self.smp, self.modules = memory, smp, list(modules)
@@ -66,6 +67,7 @@ class Machine:
         self.hotplug = hotplug  # MiB in a module that the firmware does not tell of at boot
         self.preallocate = preallocate  # memory is touched before the guest starts: for measurements
         self.unpacked = unpacked
+        self.cpu = cpu
         self.qemu = None
         self.answers = {}
         self.boots = 0
@@ -97,7 +99,7 @@ class Machine:
                 program="qemu-system-aarch64", serial=("console",))
             return
         self.qemu = Qemu(log, [
-            "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max,la57=off", *common,
+            "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", self.cpu, *common,
             "-global", "ICH9-LPC.disable_s3=0", "-global", "ICH9-LPC.disable_s4=0",
             "-append", f"console=ttyS0 no_timer_check {words}"])
 
