@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base/fdio.h"
 #include "image/check.h"
 #include "image/format.h"
 
@@ -156,4 +157,25 @@ int image_header_decode(const void *page, const char *name, uint64_t device_size
 	memcpy(decoded.signature, disk->signature, sizeof(disk->signature));
 	*header = decoded;
 	return 0;
+}
+
+int image_read_header(int fd, const char *name, uint64_t header_offset, uint64_t device_size, void *page,
+		      struct image_header *header, struct failure *f)
+{
+	int r;
+
+	if (header_offset % PAGE_BYTES || header_offset > device_size || device_size - header_offset < PAGE_BYTES)
+		return failure_set(f, REASON_IMAGE_DAMAGED, EBADMSG, name, IMAGE_REMEDY_DAMAGED,
+				   "the image's header page at byte %llu lies outside the device's %llu bytes: cut short?",
+				   (unsigned long long)header_offset, (unsigned long long)device_size);
+	r = fd_pread_full(fd, page, PAGE_BYTES, header_offset);
+	if (r < 0)
+		return failure_set(f, REASON_IO, -r, name, "Check the disk and its cabling.",
+				   "reading the image's header page failed");
+	r = image_header_decode(page, name, device_size, header, f);
+	if (r == -ENODATA)
+		r = failure_set(f, REASON_IMAGE_DAMAGED, EBADMSG, name, IMAGE_REMEDY_DAMAGED,
+				"the image's header page at byte %llu is not there: overwritten?",
+				(unsigned long long)header_offset);
+	return r;
 }

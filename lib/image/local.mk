@@ -6,5 +6,6 @@ libhibernate_a_SOURCES += \
 	lib/image/header.c \
 	lib/image/image.h \
 	lib/image/read.c \
+	lib/image/size.c \
 	lib/image/write.c
 EXTRA_DIST += doc/image-format.md

@@ -15,26 +15,6 @@ static int read_failed(const char *name, int r, const char *what, struct failure
 	return failure_set(f, REASON_IO, -r, name, "Check the disk and its cabling.", "reading the image's %s failed", what);
 }
 
-int image_read_header(int fd, const char *name, uint64_t header_offset, uint64_t device_size, void *page,
-		      struct image_header *header, struct failure *f)
-{
-	int r;
-
-	if (header_offset % PAGE_BYTES || header_offset > device_size || device_size - header_offset < PAGE_BYTES)
-		return failure_set(f, REASON_IMAGE_DAMAGED, EBADMSG, name, IMAGE_REMEDY_DAMAGED,
-				   "the image's header page at byte %llu lies outside the device's %llu bytes: cut short?",
-				   (unsigned long long)header_offset, (unsigned long long)device_size);
-	r = fd_pread_full(fd, page, PAGE_BYTES, header_offset);
-	if (r < 0)
-		return read_failed(name, r, "header page", f);
-	r = image_header_decode(page, name, device_size, header, f);
-	if (r == -ENODATA)
-		r = failure_set(f, REASON_IMAGE_DAMAGED, EBADMSG, name, IMAGE_REMEDY_DAMAGED,
-				"the image's header page at byte %llu is not there: overwritten?",
-				(unsigned long long)header_offset);
-	return r;
-}
-
 /* The bytes of the body's extents. */
 static int fetch(int fd, const char *name, const struct image_header *header, uint8_t *at, size_t size,
 		 struct failure *f)

@@ -12,13 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-size_t image_body_size(size_t extents, size_t chunks)
-{
-	return PAGE_BYTES + round_up(sizeof(struct body_disk) + extents * sizeof(struct extent_disk) +
-					     chunks * sizeof(struct chunk_disk),
-				     PAGE_BYTES);
-}
-
 static int write_failed(const char *name, int r, const char *what, struct failure *f)
 {
 	return failure_set(f, REASON_IO, -r, name, "Check the disk and its cabling.", "writing the image's %s failed", what);

@@ -15,29 +15,6 @@
 
 /* Codecs keep their state in the workspace; the rest of the pipeline needs a few KiB. */
 #define STAGE_STACK_BYTES (128 * KIB)
-#define STAGE_BUFFERS_LEAST 2 /* besides the codec threads' spares */
-
-static size_t workspace_bytes(enum codec_id codec, int level, uint32_t chunk_size)
-{
-	return round_up(codec_workspace_size(codec, level, chunk_size), 64);
-}
-
-static size_t buffer_bytes(uint32_t chunk_size)
-{
-	return chunk_size + sizeof(struct slot) + sizeof(uint8_t *);
-}
-
-static size_t fixed_bytes(enum codec_id codec, int level, uint32_t chunk_size, unsigned int threads)
-{
-	return threads * (workspace_bytes(codec, level, chunk_size) + chunk_size) + 64;
-}
-
-size_t pipeline_region_least(enum codec_id codec, int level, uint32_t chunk_size, unsigned int threads)
-{
-	return round_up(sizeof(struct pipeline), PAGE_BYTES) +
-	       round_up(fixed_bytes(codec, level, chunk_size, threads) +
-			STAGE_BUFFERS_LEAST * buffer_bytes(chunk_size), PAGE_BYTES);
-}
 
 static void notify(const struct pipeline *p)
 {
@@ -237,9 +214,9 @@ static int check_job(const struct pipeline_job *job, struct failure *f)
 /* Divide the region: buffers, which stay page-aligned, then slots, free list and workspaces. */
 static int divide_region(struct pipeline *p, const struct pipeline_job *job, struct failure *f)
 {
-	size_t workspace = workspace_bytes(job->codec, job->level, job->chunk_size);
-	size_t fixed = fixed_bytes(job->codec, job->level, job->chunk_size, p->threads);
-	size_t buffers = p->region_size < fixed ? 0 : (p->region_size - fixed) / buffer_bytes(job->chunk_size);
+	size_t workspace = stage_workspace_bytes(job->codec, job->level, job->chunk_size);
+	size_t fixed = stage_fixed_bytes(job->codec, job->level, job->chunk_size, p->threads);
+	size_t buffers = p->region_size < fixed ? 0 : (p->region_size - fixed) / stage_buffer_bytes(job->chunk_size);
 	uint8_t *at = p->region;
 
 	if (buffers < STAGE_BUFFERS_LEAST)

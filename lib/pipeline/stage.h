@@ -17,6 +17,7 @@
 /* The largest write or read in one go, and the most chunks it is made of. */
 #define STAGE_BATCH_BYTES (1 * MIB)
 #define STAGE_BATCH_CHUNKS 16
+#define STAGE_BUFFERS_LEAST 2 /* besides the codec threads' spares */
 /* What makes a flush in between worth it. */
 #define STAGE_FLUSH_BYTES (8 * MIB)
 
@@ -104,6 +105,11 @@ struct pipeline {
 	struct stage_thread items[1 + PIPELINE_THREADS_MAX + PIPELINE_WRITERS_MAX];
 	size_t item_count;
 };
+
+/* Bytes of a codec thread's workspace; of a buffer with its slot; of all that is there once, spares included. */
+size_t stage_workspace_bytes(enum codec_id codec, int level, uint32_t chunk_size);
+size_t stage_buffer_bytes(uint32_t chunk_size);
+size_t stage_fixed_bytes(enum codec_id codec, int level, uint32_t chunk_size, unsigned int threads);
 
 static inline struct slot *stage_slot(struct pipeline *p, uint64_t chunk)
 {

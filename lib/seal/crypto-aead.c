@@ -10,13 +10,12 @@
 #endif
 
 static const struct {
-	const char *name;
 	int algorithm, mode;
 } suites[] = {
-	[SUITE_NONE] = {"none", 0, 0},
-	[SUITE_AES256_GCM] = {"aes256-gcm", GCRY_CIPHER_AES256, GCRY_CIPHER_MODE_GCM},
-	[SUITE_AES256_OCB] = {"aes256-ocb", GCRY_CIPHER_AES256, GCRY_CIPHER_MODE_OCB},
-	[SUITE_CHACHA20_POLY1305] = {"chacha20-poly1305", GCRY_CIPHER_CHACHA20, GCRY_CIPHER_MODE_POLY1305},
+	[SUITE_NONE] = {0, 0},
+	[SUITE_AES256_GCM] = {GCRY_CIPHER_AES256, GCRY_CIPHER_MODE_GCM},
+	[SUITE_AES256_OCB] = {GCRY_CIPHER_AES256, GCRY_CIPHER_MODE_OCB},
+	[SUITE_CHACHA20_POLY1305] = {GCRY_CIPHER_CHACHA20, GCRY_CIPHER_MODE_POLY1305},
 };
 _Static_assert(ARRAY_LENGTH(suites) == _SUITE_MAX, "each suite has a row");
 
@@ -35,27 +34,9 @@ bool crypto_has_aes(void)
 #endif
 }
 
-const char *suite_name(enum seal_suite suite)
-{
-	return suite < 0 || suite >= _SUITE_MAX ? NULL : suites[suite].name;
-}
-
-enum seal_suite suite_from_name(const char *name)
-{
-	for (size_t i = 0; i < ARRAY_LENGTH(suites); i++)
-		if (strcmp(suites[i].name, name) == 0)
-			return (enum seal_suite)i;
-	return _SUITE_INVALID;
-}
-
 enum seal_suite suite_default(void)
 {
 	return crypto_has_aes() ? SUITE_AES256_OCB : SUITE_CHACHA20_POLY1305;
-}
-
-bool suite_seals(enum seal_suite suite)
-{
-	return suite > SUITE_NONE && suite < _SUITE_MAX;
 }
 
 int aead_new(struct aead **aead, enum seal_suite suite)

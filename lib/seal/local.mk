@@ -13,6 +13,7 @@ libhibernate_a_SOURCES += \
 	lib/seal/recovery.c lib/seal/recovery.h \
 	lib/seal/open.c lib/seal/open.h \
 	lib/seal/slot.c lib/seal/slot.h \
+	lib/seal/suite.c \
 	lib/seal/stream.c lib/seal/stream.h \
 	lib/seal/tpm-part.c lib/seal/tpm.h \
 	lib/seal/unlock.c lib/seal/unlock.h \

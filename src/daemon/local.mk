@@ -34,7 +34,13 @@ libdaemon_a_SOURCES = \
 	src/daemon/terminal.c src/daemon/terminal.h \
 	src/daemon/unseal.c src/daemon/unseal.h
 
+# Resuming is a matter of milliseconds in an initramfs: what serves the bus, and the libraries that this takes, are not
+# there. The codecs are linked as they are into the worker, because both must know the same sizes of its memory.
 sbin_PROGRAMS += hibernated
 hibernated_SOURCES = src/daemon/main.c
-hibernated_LDADD = libdaemon.a libhibernate.a $(LIBSYSTEMD_LIBS) $(LIBBLKID_LIBS) $(LIBLZ4_LIBS) \
-	$(LIBZSTD_LIBS) $(LIBXXHASH_LIBS) $(LIBGCRYPT_LIBS) -lpthread
+hibernated_LDADD = libdaemon.a libhibernate.a $(STATIC_CODEC_LIBS) $(LIBBLKID_LIBS) -lpthread
+
+pkglibexec_PROGRAMS += hibernated-serve
+hibernated_serve_SOURCES = src/daemon/serve.c
+hibernated_serve_LDADD = libdaemon.a libhibernate.a $(STATIC_CODEC_LIBS) $(LIBSYSTEMD_LIBS) $(LIBBLKID_LIBS) \
+	$(LIBGCRYPT_LIBS) -lpthread

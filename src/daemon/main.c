@@ -2,7 +2,7 @@
 /*
  * hibernated: the privileged half.
  *
- *   hibernated             serve hibernatectl on the private socket
+ *   hibernated             become hibernated-serve, which serves hibernatectl on the private socket
  *   hibernated --resume    in the initramfs: resume from an image, if there is one
  *   hibernated --cleanup   after a crash: disarm a mark that is left on an active swap area
  *   hibernated --disarm    in an ordinary boot, before root goes read-write: drop what is left of an image; with
@@ -12,12 +12,13 @@
 #include "daemon/disarm.h"
 #include "daemon/discard.h"
 #include "daemon/resume.h"
-#include "daemon/service.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <unistd.h>
+
+#define SERVE_PATH PKGLIBEXECDIR "/hibernated-serve"
 
 enum mode {
 	MODE_SERVE,
@@ -35,6 +36,13 @@ static const char usage[] =
 	"  --cleanup   disarm a mark left on an active swap area; after the daemon has ended\n"
 	"  --help      show this text\n"
 	"  --version   show the version\n";
+
+/* Returns only if that failed. */
+static int become_service(char **argv, struct failure *f)
+{
+	execv(SERVE_PATH, argv);
+	return failure_set(f, REASON_INTERNAL, errno, SERVE_PATH, "Reinstall hibernated.", "cannot start it");
+}
 
 int main(int argc, char **argv)
 {
@@ -85,7 +93,7 @@ int main(int argc, char **argv)
 	if (geteuid() != 0)
 		failure_set(&f, REASON_PERMISSION, EPERM, "hibernated", "Run it as root.", "it needs root's rights");
 	else if (mode == MODE_SERVE)
-		service_run(&f);
+		become_service(argv, &f);
 	else if (mode == MODE_RESUME)
 		resume_run(&f);
 	else if (mode == MODE_DISARM)
