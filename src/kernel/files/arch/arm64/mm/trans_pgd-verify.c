@@ -44,6 +44,7 @@ struct verification {
 	unsigned long pages;
 };
 
+#ifdef CONFIG_KEXEC_CORE
 static bool in_segments(const struct kimage *image, phys_addr_t phys)
 {
 	unsigned long i;
@@ -56,6 +57,12 @@ static bool in_segments(const struct kimage *image, phys_addr_t phys)
 	}
 	return false;
 }
+#else
+static bool in_segments(const struct kimage *image, phys_addr_t phys)
+{
+	return false;
+}
+#endif
 
 /* A page is needed until the end. */
 static int needed(const struct verification *v, phys_addr_t phys)
@@ -68,11 +75,6 @@ static int needed(const struct verification *v, phys_addr_t phys)
 	else if (in_segments(v->image, phys))
 		return -EFAULT;
 	return 0;
-}
-
-static bool is_needed(const struct verification *v, phys_addr_t phys)
-{
-	return page_private(phys_to_page(phys)) == v->mark;
 }
 
 /* Find the leaf that translates an address, as an entry of the last level. */
@@ -293,6 +295,11 @@ static int unmapped(const char *what, phys_addr_t phys, int rc)
 }
 
 #ifdef CONFIG_HIBERNATION
+static bool is_needed(const struct verification *v, phys_addr_t phys)
+{
+	return page_private(phys_to_page(phys)) == v->mark;
+}
+
 /**
  * trans_pgd_verify_resume() - Verify what restores a hibernation image.
  * @maps:	The tables, not loaded yet.
