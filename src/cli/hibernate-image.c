@@ -124,7 +124,7 @@ static int by_hand(int argc, char **argv)
 		{"version", no_argument, NULL, 'V'},      {"passphrase-fd", required_argument, NULL, 'P'},
 		{0},
 	};
-	struct image_options options = {.passphrase_fd = IMAGE_SECRET_TERMINAL};
+	struct image_options options = {.passphrase_fd = SECRET_TERMINAL};
 	uint64_t number;
 	int c;
 

@@ -4,13 +4,16 @@
 
 #include "base/failure.h"
 #include "base/util.h"
-#include "cli/image-secret.h"
+
+/* Instead of a descriptor for the secret of a sealed image: it is asked for; or there is none. */
+#define SECRET_TERMINAL (-1)
+#define SECRET_NONE     (-2)
 
 struct image_options {
 	const char *path;   /* device or file */
 	uint64_t offset;    /* of the area's first page in it, bytes */
 	const char *output; /* extract: a path, or NULL or "-" for standard output */
-	int passphrase_fd;  /* or IMAGE_SECRET_TERMINAL */
+	int passphrase_fd;  /* or SECRET_TERMINAL */
 	bool json;
 };
 

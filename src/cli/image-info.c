@@ -140,9 +140,13 @@ static void print_closed(const struct image_source *source, const struct image_l
 	line("sealing", "format version 1, %s", sealing_of(image, sealing));
 	if (key_slot_decode(image->header.slot, source->name, &slot, NULL) >= 0)
 		line("key set", "%s", HEX(slot.key_set));
-	if (key_blob_decode(image->header.blob, source->name, &blob, NULL) >= 0)
-		line("opened by", "a passphrase; Argon2id with %u MiB, %u passes", blob.passphrase.cost.memory_kib / 1024,
-		     blob.passphrase.cost.passes);
+	if (key_blob_decode(image->header.blob, source->name, &blob, NULL) >= 0) {
+		line("opened by", "%s%s%s", blob.wraps & BLOB_WRAP_PASSPHRASE ? "passphrase " : "",
+		     blob.wraps & BLOB_WRAP_RECOVERY ? "recovery-key " : "", blob.wraps & BLOB_WRAP_TPM ? "tpm" : "");
+		if (blob.wraps & BLOB_WRAP_PASSPHRASE)
+			line("", "Argon2id with %u KiB, %u passes", blob.passphrase.cost.memory_kib,
+			     blob.passphrase.cost.passes);
+	}
 	line("on the disk", "header page at byte %" PRIu64, source->header_offset);
 	line("", "none of this is authentic: verify asks for the passphrase");
 }
@@ -287,7 +291,7 @@ int image_info(const struct image_options *options, struct failure *f)
 {
 	struct image_source source = IMAGE_SOURCE_INIT;
 	struct image_loaded image = {0};
-	int secret = options->passphrase_fd == IMAGE_SECRET_TERMINAL ? IMAGE_SECRET_NONE : options->passphrase_fd;
+	int secret = options->passphrase_fd == SECRET_TERMINAL ? SECRET_NONE : options->passphrase_fd;
 	int r = image_source_open(&source, options->path, options->offset, f);
 
 	if (r >= 0)

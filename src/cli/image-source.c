@@ -5,6 +5,8 @@
 #include "area/header.h"
 #include "base/fdio.h"
 #include "base/secret.h"
+#include "cli/ask.h"
+#include "cli/image-commands.h"
 #include "image/check.h"
 #include "image/format.h"
 #include "seal/open.h"
@@ -17,6 +19,8 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define SECRET_TRIES 3
 
 static int open_failed(const char *path, int error, struct failure *f)
 {
@@ -208,13 +212,25 @@ static int use_key(const struct seal_opened *opened, const char *name, struct im
 	return r < 0 ? failure_set(f, REASON_CRYPTO, -r, name, NULL, "its keys cannot be derived") : 0;
 }
 
+static int ask(const struct image_source *source, int secret_fd, struct asked *asked, struct failure *f)
+{
+	char question[SOURCE_NAME_MAX + 64];
+	int r;
+
+	snprintf(question, sizeof(question), "Passphrase or recovery key for the image on %s: ", source->name);
+	r = secret_fd == SECRET_TERMINAL ? ask_terminal(question, asked, f) : ask_fd(secret_fd, asked, f);
+	if (r >= 0 && !asked->size)
+		r = failure_set(f, REASON_USAGE, 0, source->name, NULL, "an empty passphrase opens nothing");
+	return r;
+}
+
 /* Ask for its passphrase until it opens, or too often. */
 static int unseal(const struct image_source *source, int secret_fd, const void *page, struct image_loaded *loaded,
 		  struct seal_stream **body, struct failure *f)
 {
 	AUTO_SECRET struct seal_opened *opened = NULL;
-	AUTO_SECRET uint8_t *secret = NULL;
-	unsigned int tries = secret_fd == IMAGE_SECRET_TERMINAL ? IMAGE_SECRET_TRIES : 1;
+	AUTO_SECRET struct asked *asked = NULL;
+	unsigned int tries = secret_fd == SECRET_TERMINAL ? SECRET_TRIES : 1;
 	struct rlimit limit;
 	uint32_t wraps;
 	int r;
@@ -229,15 +245,13 @@ static int unseal(const struct image_source *source, int secret_fd, const void *
 	if (r < 0)
 		return r;
 	opened = secret_new(sizeof(*opened));
-	secret = secret_new(IMAGE_SECRET_MAX);
-	if (!opened || !secret)
+	asked = secret_new(sizeof(*asked));
+	if (!opened || !asked)
 		return failure_set(f, REASON_CRYPTO, ENOMEM, source->name, "Raise RLIMIT_MEMLOCK.", "no memory for keys");
 	do {
-		size_t length;
-
-		r = image_secret_read(secret_fd, source->name, secret, &length, f);
+		r = ask(source, secret_fd, asked, f);
 		if (r >= 0)
-			r = seal_page_open(page, (struct bytes){secret, length}, argon2_limit_kib(), source->name, opened, f);
+			r = seal_page_open(page, asked_bytes(asked), argon2_limit_kib(), source->name, opened, f);
 	} while (r == KEY_WRONG_SECRET && --tries);
 	if (r == KEY_WRONG_SECRET)
 		return failure_set(f, REASON_WRONG_SECRET, EACCES, source->name, NULL, "this passphrase does not open the image");
@@ -259,7 +273,7 @@ static int load(const struct image_source *source, int secret_fd, struct image_l
 	if (r < 0)
 		return r;
 	sealed = suite_seals(loaded->header.suite);
-	loaded->closed = sealed && secret_fd == IMAGE_SECRET_NONE;
+	loaded->closed = sealed && secret_fd == SECRET_NONE;
 	if (loaded->closed)
 		return 0;
 	if (sealed)

@@ -12,7 +12,6 @@
 #pragma once
 
 #include "area/mark.h"
-#include "cli/image-secret.h"
 #include "image/image.h"
 
 #define SOURCE_NAME_MAX 256
@@ -57,8 +56,8 @@ void image_source_deinit(struct image_source *source);
 int image_source_check(const struct image_source *source, struct failure *f);
 
 /*
- * Check the mark, then read header page and body. The reasons of both. A sealed image is opened by a passphrase from @secret_fd,
- * as image_secret_read() takes it; with IMAGE_SECRET_NONE it stays closed, which is no error. REASON_WRONG_SECRET,
+ * Check the mark, then read header page and body. The reasons of both. A sealed image is opened by a passphrase or recovery
+ * key, a line from @secret_fd; SECRET_TERMINAL asks, SECRET_NONE leaves it closed, which is no error. REASON_WRONG_SECRET,
  * REASON_UNAUTHENTIC, REASON_CRYPTO. Deinit also after an error.
  */
 int image_source_load(const struct image_source *source, int secret_fd, struct image_loaded *loaded, struct failure *f);

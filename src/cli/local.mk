@@ -2,11 +2,11 @@
 # The daemon starts a copy of hibernate-image under a frozen system: it must need no loader and no libraries.
 sbin_PROGRAMS += hibernate-image
 hibernate_image_SOURCES = src/cli/hibernate-image.c \
+	src/cli/ask.c src/cli/ask.h \
 	src/cli/image-commands.h \
 	src/cli/image-data.c \
 	src/cli/image-discard.c \
 	src/cli/image-info.c \
-	src/cli/image-secret.c src/cli/image-secret.h \
 	src/cli/image-source.c src/cli/image-source.h \
 	src/cli/json.c src/cli/json.h \
 	src/cli/static.c \

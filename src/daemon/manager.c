@@ -252,6 +252,8 @@ static int append_estimate(sd_bus_message *m, const void *data, struct failure *
 	if (r >= 0)
 		r = blockers_check(&host, f);
 	if (r >= 0)
+		r = sealing_possible(&config, f);
+	if (r >= 0)
 		r = append_numbers(m, &area, &e);
 	return r < 0 ? r : append_next_boot(m, &next);
 }
@@ -295,7 +297,7 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_METHOD("Hibernate", "s", "a{sv}", method_hibernate, 0),
 	/* Writes only the mark of an active swap area, and only if it is ours. */
 	SD_BUS_METHOD("Discard", "s", "a{sv}", method_discard, 0),
-	/* Reads /proc, the area's header and whether the worker can be started. */
+	/* Reads /proc, the area's header, whether the worker can be started and whether there are keys. */
 	SD_BUS_METHOD("Estimate", NULL, "a{sv}", method_estimate, 0),
 	/* Reads our own memory. */
 	SD_BUS_METHOD("Status", NULL, "a{sv}", method_status, 0),

@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "daemon/sealing.h"
 
+#include "base/fdio.h"
 #include "base/secret.h"
 #include "seal/slot.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+_Static_assert(sizeof(struct failure) <= PIPE_BUF, "a failure goes through a pipe in one piece");
 
 struct sealing_drawn {
 	uint8_t image_key[CRYPTO_KEY_BYTES];
@@ -42,6 +49,40 @@ void sealing_deinit(struct sealing *s)
 	s->keys = secret_free(s->keys);
 	s->drawn = secret_free(s->drawn);
 	s->suite = SUITE_NONE;
+}
+
+int sealing_possible(const struct config *config, struct failure *f)
+{
+	struct failure found = {0};
+	int pair[2];
+	ssize_t n;
+	pid_t pid;
+
+	if (config->sealing != SEALING_REQUIRED)
+		return 0;
+	if (pipe2(pair, O_CLOEXEC) < 0)
+		return failure_set(f, REASON_INTERNAL, errno, "keys", NULL, "cannot make a pipe");
+	pid = fork();
+	if (pid == 0) {
+		struct sealing s;
+
+		sealing_init(&s, config, &found);
+		sealing_deinit(&s);
+		_exit(fd_write_full(pair[1], &found, sizeof(found)) < 0);
+	}
+	fd_close(pair[1]);
+	do
+		n = pid < 0 ? 0 : read(pair[0], &found, sizeof(found));
+	while (n < 0 && errno == EINTR);
+	fd_close(pair[0]);
+	if (pid > 0)
+		waitpid(pid, NULL, 0); /* where children go by themselves there is none any more */
+	if (n != (ssize_t)sizeof(found))
+		return failure_set(f, REASON_INTERNAL, EIO, "keys", "Free some memory.", "cannot be looked at");
+	if (!failed(&found))
+		return 0;
+	*f = found;
+	return found.error ? -found.error : -EINVAL;
 }
 
 static int draw(struct sealing *s, const struct image_meta *meta, struct key_slot *slot)

@@ -25,6 +25,8 @@ struct sealing {
  * reasons of key_file_load(). Only in a process that is not forked from afterwards, or whose children use no libgcrypt.
  */
 int sealing_init(struct sealing *s, const struct config *config, struct failure *f);
+/* Whether it would succeed, found out in a process of its own: for whoever forks afterwards. Fails as sealing_init(). */
+int sealing_possible(const struct config *config, struct failure *f);
 /* Wipe all that is secret. Idempotent. */
 void sealing_deinit(struct sealing *s);
 

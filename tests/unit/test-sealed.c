@@ -411,11 +411,23 @@ static void check_refused(enum reason reason)
 	machine_check_undone(&machine, "refused");
 }
 
+/* What an estimate says beforehand. */
+static void check_possible(enum reason reason)
+{
+	struct failure f = {0};
+	struct config config;
+
+	ck_assert_int_eq(config_load(&config, &machine.tree.sys, &f), 0);
+	ck_assert_int_eq(sealing_possible(&config, &f) < 0, reason != REASON_NONE);
+	ck_assert_msg(f.reason == reason, "reason %s: %s", reason_name(f.reason), f.text);
+}
+
 START_TEST(without_keys_no_image_is_written)
 {
 	machine_deinit(&machine);
 	machine_init(&machine);
 	configure("/etc/nothing", "");
+	check_possible(REASON_NO_KEYS);
 	check_refused(REASON_NO_KEYS);
 	ck_assert_uint_eq(machine.kernel->opens, 0);
 	tree_write(&machine.tree, "/etc/keys/x", "");
@@ -423,18 +435,35 @@ START_TEST(without_keys_no_image_is_written)
 	make_keys("/etc/keys");
 	ck_assert_int_eq(chmod(tree_path(&machine.tree, "/etc/keys/signing"), 0644), 0);
 	configure("/etc/keys", "");
+	check_possible(REASON_KEY_FILE);
 	check_refused(REASON_KEY_FILE);
 	ck_assert_uint_eq(machine.kernel->opens, 0);
+	ck_assert_int_eq(chmod(tree_path(&machine.tree, "/etc/keys/signing"), 0600), 0);
+	check_possible(REASON_NONE);
 }
 END_TEST
 
 /* A worker that was taken over wants something of its own signed. */
 static void want_signed(struct machine *m, int socket, struct worker_job *job)
 {
+	struct image_header header = {.suite = (enum seal_suite)job->seal.suite};
+	uint64_t at = job->body_at;
+	uint8_t *memory;
+
 	(void)m;
 	worker_send(socket, WORKER_READY, (uint64_t[4]){WORKER_PROTOCOL_VERSION}, -1);
 	machine_hear(socket, WORKER_GRANT);
+	/* This image's slot and blob, and the id of another. */
+	header.id = job->meta.id;
+	header.id.bytes[0] ^= 1;
+	memcpy(header.kernel_release, job->meta.kernel_release, sizeof(header.kernel_release));
+	memcpy(header.slot, job->seal.slot, sizeof(header.slot));
+	memcpy(header.blob, job->seal.blob, sizeof(header.blob));
 	job->body_at = UINT64_MAX / 2; /* is not believed either */
+	memory = mremap(job, round_up(sizeof(*job), PAGE_BYTES), at + PAGE_BYTES, MREMAP_MAYMOVE);
+	if (memory == MAP_FAILED)
+		_exit(1);
+	image_header_encode(&header, memory + at);
 	worker_send(socket, WORKER_SIGN, NULL, -1);
 	machine_hear(socket, WORKER_SIGNED);
 	_exit(0);

@@ -162,8 +162,9 @@ def required(bench):
     _refused(machine, proof, leaving, "not sealed", ())
     expect(swap.signature() == ours.CLEAN, f"the swap signature is {swap.signature()}")
     machine.sh(f"rm -r /{KEY_DIRECTORY} && swapon /dev/vda1")
-    status, text = machine.status(ours.LEAVE)
-    expect(status == 29 and "key set" in text, f"without keys: status {status}: {text}")
+    for command in ("hibernatectl estimate", ours.LEAVE):
+        status, text = machine.status(command)
+        expect(status == 29 and "key set" in text, f"{command} without keys: status {status}: {text}")
     expect(swap.signature() == ours.CLEAN, f"the swap signature is {swap.signature()}")
 
 
@@ -201,3 +202,21 @@ def memory(bench):
         expect(_where(pages, key) < 0, f"the {what} is in the image")
         expect(_where(partition, key) < 0, f"the {what} is on the disk")
     expect(_where(pages, PASSPHRASE.encode() + b"\0") < 0, "the passphrase is in the image")
+
+
+@case("sealed-keygen", "keys made in the machine itself, and a resume by the recovery key that was shown", limit=600)
+def keygen(bench):
+    """What hibernatectl keygen sets up is what hibernating and resuming go by."""
+    swap = bench.swap()
+    machine = bench.machine([swap], "shipped", files={ours.CONF: ours.conf()}).boot()
+    shown = machine.sh("echo 'a horse, a battery and a staple' | hibernatectl keygen --passphrase-fd=0 --argon2=4096,1 --recovery",
+                       120)
+    expect("required" in machine.sh("hibernatectl config | grep Sealing"), "keygen has not asked for sealed images")
+    machine.sh("swapon /dev/vda1")
+    proof = Proof(machine, memory=16 << 20)
+    leaving = ours.leave(machine)
+    machine.boot()
+    recovery = max(re.findall(r"[a-z0-9]+(?:-[a-z0-9]+){3,}", shown), key=len, default="")
+    expect(recovery, f"keygen showed no recovery key: {shown}")
+    _come_back(machine, leaving, (recovery,))
+    proof.check()
