@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A second reader of images, written from doc/image-format.md and nothing else.
 
-usage: read_image.py FILE [OFFSET]    the pages go to standard output
+usage: read_image.py FILE [OFFSET [PASSPHRASE]]    the pages go to standard output
 """
 
 import struct
@@ -11,6 +11,8 @@ import sys
 
 import lz4.block
 import xxhash
+
+import unseal
 
 PAGE = 4096
 MARK_MAGIC = b"hibernated mark\0"
@@ -26,8 +28,9 @@ class Damaged(Exception):
     pass
 
 
-class AnotherVersion(Exception):
-    pass
+AnotherVersion = unseal.Unknown
+Unauthentic = unseal.Unauthentic
+WrongSecret = unseal.WrongSecret
 
 
 def checksum(data):
@@ -108,15 +111,18 @@ def read_header(page, device_size):
         raise NotAnImage("no header page")
     check(checksum(page[:4080]) == page[4080:], "checksum of the header page")
     version, size, flags, suite, count = struct.unpack_from("<IIQII", page, 16)
-    known(version == 1 and size == PAGE and flags == 0 and suite == 0, "header page")
-    known(page[80:84] == bytes(4), "key slots")
-    known(not any(page[84:256]) and not any(page[1280:4080]), "reserved bytes of the header page")
+    known(version == 1 and size == PAGE and flags == 0 and suite <= 3, "header page")
+    known(page[80:84] == struct.pack("<I", 1 if suite else 0), "key slots")
+    known(not any(page[164:256]), "reserved bytes of the header page")
+    release = string(page[84:164]) if suite else ""
+    known(suite or not any(page[84:164]) and not any(page[1280:4080]), "places of sealing")
     body_size, = struct.unpack_from("<Q", page, 56)
     check(count <= 64 and body_size <= 1 << 30, "size of the body")
     check(not any(page[256 + 16 * count:1280]), "something behind the body extents")
     extents = read_extents(page[256:], count, device_size)
     check(sum(e[1] for e in extents) == (body_size + PAGE - 1) // PAGE * PAGE, "body does not fill its extents")
-    return {"id": page[40:56], "body_size": body_size, "body_checksum": page[64:80], "extents": extents}
+    return {"id": page[40:56], "body_size": body_size, "body_checksum": page[64:80], "extents": extents,
+            "suite": suite, "release": release}
 
 
 def read_meta(data):
@@ -193,7 +199,7 @@ def decode(codec, block, size):
     return subprocess.run(["zstd", "-dcq"], input=block, stdout=subprocess.PIPE, check=True).stdout
 
 
-def read_image(device, offset=0):
+def read_image(device, offset=0, passphrase=None):
     """The pages, and what the meta data says. @device: all bytes of it; @offset: of the area's first page."""
     mark = read_mark(device[offset:offset + PAGE])
     at = mark["header_offset"]
@@ -201,13 +207,21 @@ def read_image(device, offset=0):
     header = read_header(device[at:at + PAGE], len(device))
     check(header["id"] == mark["image_id"], "the mark is of another image")
     body = b"".join(device[s:s + n] for s, n in header["extents"])[:header["body_size"]]
-    check(checksum(body) == header["body_checksum"], "checksum of the body")
+    seal = unseal.Seal(device[at:at + PAGE], passphrase) if header["suite"] else None
+    if seal:
+        body = seal.open(unseal.BODY, 0, True, body, header["body_checksum"], len(body), 0)
+    else:
+        check(checksum(body) == header["body_checksum"], "checksum of the body")
     meta, extents, chunks = read_body(body, header, at, len(device))
     stream = b"".join(device[s:s + n] for s, n in extents)
     pages = []
-    for place, stored, size, codec, tag in chunks:
+    check(not seal or header["release"] == meta["kernel"], "two kernels")
+    for number, (place, stored, size, codec, tag) in enumerate(chunks):
         block = stream[place:place + stored]
-        check(checksum(block) == tag, "checksum of a chunk")
+        if seal:
+            block = seal.open(unseal.CHUNK, number, number + 1 == len(chunks), block, tag, size, codec)
+        else:
+            check(checksum(block) == tag, "checksum of a chunk")
         chunk = decode(codec, block, size)
         check(len(chunk) == size, "a chunk of another size")
         pages.append(chunk)
@@ -217,7 +231,8 @@ def read_image(device, offset=0):
 def main():
     with open(sys.argv[1], "rb") as file:
         device = file.read()
-    pages, meta, mark = read_image(device, int(sys.argv[2]) if len(sys.argv) > 2 else 0)
+    passphrase = sys.argv[3].encode() if len(sys.argv) > 3 else None
+    pages, meta, mark = read_image(device, int(sys.argv[2]) if len(sys.argv) > 2 else 0, passphrase)
     sys.stdout.buffer.write(pages)
     state = "armed" if mark["armed"] else "dropped"
     print(f"{sys.argv[1]}: {state}, {meta['pages']} pages of {meta['host']}, {meta['kernel']}", file=sys.stderr)
