@@ -127,6 +127,20 @@ int snapshot_open(struct snapshot *s, const struct snapshot_ops *ops, void *data
 	return 0;
 }
 
+bool snapshot_kernel_encrypts(struct snapshot *s)
+{
+	/* struct uswsusp_user_key, with a key of 32 bytes and, as it was at first, of 16. */
+	static const unsigned long sizes[] = {48, 32};
+
+	for (size_t i = 0; s->fd >= 0 && i < ARRAY_LENGTH(sizes); i++) {
+		int r = call_retrying(s, _IOC(_IOC_READ | _IOC_WRITE, SNAPSHOT_IOC_MAGIC, 22, sizes[i]), 0);
+
+		if (r == -EINVAL || r == -EFAULT)
+			return true;
+	}
+	return false;
+}
+
 int snapshot_freeze(struct snapshot *s, struct failure *f)
 {
 	int r;

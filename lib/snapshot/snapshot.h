@@ -96,6 +96,13 @@ int snapshot_open(struct snapshot *s, const struct snapshot_ops *ops, void *data
 		  enum snapshot_side side, struct failure *f);
 
 /*
+ * Whether this kernel could encrypt the image itself: some distributions' kernels carry two more requests, 21 (take or set
+ * the image's key) and 22 (add the user's); elsewhere both are ENOTTY, whatever their argument. Only 22 is made, without an
+ * argument, which has no effect on any kernel; 21 would turn the encryption on. False when the answer means nothing.
+ */
+bool snapshot_kernel_encrypts(struct snapshot *s);
+
+/*
  * Freeze user space, all but the calling thread and what it will start. The kernel syncs first. A refusal
  * (-EBUSY) is REASON_FREEZE_REFUSED; the kernel has thawed everything again and its log names the tasks.
  * No retry here: EBUSY means the tasks as well as the lock.

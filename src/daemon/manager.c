@@ -95,6 +95,18 @@ static int reply_with(sd_bus_message *call, append_function append, const void *
 	return failed(&f) ? reply_failure(call, &f) : r;
 }
 
+void manager_keep(struct manager *manager, const struct session_report *report)
+{
+	manager->last = *report;
+	manager->have_last = true;
+	manager->kernel_encrypts |= report->kernel_encrypts;
+}
+
+const char *manager_kernel_encryption(const struct manager *manager)
+{
+	return manager->kernel_encrypts ? "by requests 21 and 22 of /dev/snapshot; not used" : NULL;
+}
+
 static int on_report(sd_event_source *source, int fd, uint32_t events, void *data)
 {
 	struct manager *manager = data;
@@ -110,8 +122,7 @@ static int on_report(sd_event_source *source, int fd, uint32_t events, void *dat
 			    "The machine runs as before; see the kernel log.",
 			    "the session process died before it could report");
 	report.ended_usec = clock_realtime_usec();
-	manager->last = report;
-	manager->have_last = true;
+	manager_keep(manager, &report);
 	manager->session = fd_close(manager->session);
 	manager->report_source = sd_event_source_unref(manager->report_source);
 	manager->report_fd = fd_close(manager->report_fd);
@@ -274,6 +285,8 @@ static int append_status(sd_bus_message *m, const void *data, struct failure *f)
 
 	if (r >= 0)
 		r = append_string(m, "State", manager->session >= 0 ? session_kind_name(manager->request.kind) : "idle");
+	if (r >= 0 && manager_kernel_encryption(manager))
+		r = append_string(m, "KernelEncryption", manager_kernel_encryption(manager));
 	if (r < 0 || !manager->have_last)
 		return r;
 	if (failed(&manager->last.failure)) {

@@ -18,11 +18,17 @@ struct manager {
 	sd_bus_message *waiting;        /* the call that started it */
 	bool have_last;
 	struct session_report last;
+	bool kernel_encrypts;           /* a session has seen it; only a session may look, since that takes an open device */
 	bool stopping;
 };
 
 void manager_init(struct manager *manager, sd_event *event);
 void manager_deinit(struct manager *manager);
+
+/* Keep what a session that ended has reported. */
+void manager_keep(struct manager *manager, const struct session_report *report);
+/* What the kernel could do for an image by itself, in words; NULL if nothing is known of that. */
+const char *manager_kernel_encryption(const struct manager *manager);
 
 /* Serve the object on @bus. 0 or -errno. */
 int manager_add(struct manager *manager, sd_bus *bus);

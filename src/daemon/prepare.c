@@ -228,6 +228,7 @@ int step_prepare(struct hibernation *h)
 		undo_prepare(h);
 		return r;
 	}
+	h->report->kernel_encrypts = snapshot_kernel_encrypts(&h->snapshot);
 	if (h->config->progress)
 		console_take(&h->console);
 	settings_set_loglevel(&h->settings, &h->sys, h->config->console_log_level);

@@ -60,6 +60,7 @@ struct session_report {
 	uint64_t stored_bytes;
 	uint64_t ended_usec; /* CLOCK_REALTIME */
 	char area[256];
+	bool kernel_encrypts; /* snapshot_kernel_encrypts(); false too where the device was not opened */
 };
 
 /*

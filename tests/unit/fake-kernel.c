@@ -217,6 +217,18 @@ static int atomic_restore(struct fake_kernel *k)
 	return 0;
 }
 
+/* Of a kernel that can encrypt: the numbers count, and the sizes. To be asked is harmless for 22 only, without a key. */
+static int encryption(struct fake_kernel *k, unsigned long request, unsigned long argument)
+{
+	if (_IOC_TYPE(request) != SNAPSHOT_IOC_MAGIC || _IOC_DIR(request) != (_IOC_READ | _IOC_WRITE))
+		return -ENOTTY;
+	if (_IOC_NR(request) == 22 && _IOC_SIZE(request) == 48 && !argument)
+		return -EINVAL;
+	if ((_IOC_NR(request) == 22 && _IOC_SIZE(request) == 48) || (_IOC_NR(request) == 21 && _IOC_SIZE(request) == 532))
+		fake_kernel_violate(k, "encryption by the kernel is turned on");
+	return -ENOTTY;
+}
+
 static int dispatch(struct fake_kernel *k, unsigned long request, unsigned long argument)
 {
 	switch (request) {
@@ -273,7 +285,7 @@ static int dispatch(struct fake_kernel *k, unsigned long request, unsigned long 
 	case SNAPSHOT_SET_SWAP_AREA:
 		return set_swap_area(k, (const struct resume_swap_area *)argument);
 	default:
-		return -ENOTTY;
+		return k->encrypts ? encryption(k, request, argument) : -ENOTTY;
 	}
 }
 

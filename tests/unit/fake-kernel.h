@@ -46,6 +46,7 @@ struct fake_kernel {
 	unsigned int busy;       /* so many calls from now on find the device locked */
 	struct fake_area areas[FAKE_AREAS];
 	struct fake_fault faults[FAKE_FAULTS];
+	bool encrypts;           /* it has requests 21 and 22, which encrypt images */
 	size_t image_pages;      /* pages of the image that CREATE_IMAGE makes, or that the restore side expects; at most FAKE_PAGES */
 	bool restored;           /* CREATE_IMAGE answers 0: we have come back */
 	bool zero_tail;          /* the image ends in zero pages */

@@ -417,6 +417,25 @@ static bool is_gone(int pidfd, int msec)
 	return poll(&item, 1, msec) == 1;
 }
 
+/* What one session has seen of the kernel stays known when the next one did not get so far. */
+START_TEST(what_the_kernel_can_is_remembered)
+{
+	struct session_report report = {.outcome = OUTCOME_FAILED};
+	struct manager manager;
+
+	manager_init(&manager, NULL);
+	ck_assert_ptr_null(manager_kernel_encryption(&manager));
+	manager_keep(&manager, &report);
+	ck_assert_ptr_null(manager_kernel_encryption(&manager));
+	report.kernel_encrypts = true;
+	manager_keep(&manager, &report);
+	report.kernel_encrypts = false;
+	manager_keep(&manager, &report);
+	ck_assert_ptr_nonnull(strstr(manager_kernel_encryption(&manager), "21 and 22"));
+	manager_deinit(&manager);
+}
+END_TEST
+
 /* The signal went to a pid, which is anybody's as soon as the session is gone. */
 START_TEST(stopping_signals_the_session_and_nobody_else)
 {
@@ -585,6 +604,7 @@ int main(void)
 	tcase_add_test(cases, a_worker_that_hardly_moves_is_ended);
 	tcase_add_test(cases, ids_are_read_as_they_are_written);
 	tcase_add_test(cases, a_mark_on_swap_in_use_is_dropped_for_what_it_is);
+	tcase_add_test(cases, what_the_kernel_can_is_remembered);
 	tcase_add_test(cases, stopping_signals_the_session_and_nobody_else);
 	tcase_add_test(cases, a_session_is_known_by_a_descriptor);
 	tcase_add_test(cases, the_worker_needs_a_user_of_its_own);

@@ -722,6 +722,19 @@ START_TEST(progress_that_makes_no_sense_ends_the_worker)
 }
 END_TEST
 
+/* Learned while the device is open anyway, from a hibernation that fails as well. */
+START_TEST(a_kernel_that_encrypts_is_noticed)
+{
+	machine.kernel->encrypts = _i;
+	machine_fault(&machine, SNAPSHOT_FREEZE, -EIO, 0, 2);
+	check_end(machine_hibernate(&machine, SESSION_HIBERNATE), MACHINE_RUNS, "hibernate");
+	machine_check_undone(&machine, "hibernate");
+	ck_assert_int_eq(machine.state->report.kernel_encrypts, _i);
+	heal();
+	check_end(machine_hibernate(&machine, SESSION_HIBERNATE), MACHINE_OFF, "again");
+}
+END_TEST
+
 START_TEST(somebody_elses_image_is_left_alone)
 {
 	char before_page[PAGE_BYTES], after_page[PAGE_BYTES];
@@ -913,6 +926,7 @@ int main(void)
 	if (WORKER_SANDBOX)
 		tcase_add_loop_test(cases, a_worker_that_oversteps_is_killed, 0, MACHINE_OVERSTEPS);
 	tcase_add_loop_test(cases, progress_that_makes_no_sense_ends_the_worker, 0, (int)ARRAY_LENGTH(nonsense));
+	tcase_add_loop_test(cases, a_kernel_that_encrypts_is_noticed, 0, 2);
 	tcase_add_test(cases, somebody_elses_image_is_left_alone);
 	tcase_add_test(cases, refusing_tasks_are_named);
 	tcase_add_test(cases, freezing_is_tried_twice);

@@ -718,6 +718,18 @@ START_TEST(refusal_says_which)
 }
 END_TEST
 
+START_TEST(encryption_by_the_kernel_is_found_and_not_touched)
+{
+	kernel.encrypts = _i;
+	ck_assert(!snapshot_kernel_encrypts(&session)); /* no device, no answer */
+	open_side(SNAPSHOT_SAVE);
+	kernel.busy = 3;
+	ck_assert_int_eq(snapshot_kernel_encrypts(&session), _i);
+	snapshot_close(&session);
+	fake_kernel_check(&kernel);
+}
+END_TEST
+
 START_TEST(no_capability_is_found_at_open)
 {
 	struct sysctx host = sysctx_host();
@@ -771,6 +783,7 @@ int main(void)
 	tcase_add_test(cases, more_pages_than_the_image_has);
 	tcase_add_test(cases, page_that_the_kernel_rejects);
 	tcase_add_loop_test(cases, refusal_says_which, 0, ARRAY_LENGTH(refusals));
+	tcase_add_loop_test(cases, encryption_by_the_kernel_is_found_and_not_touched, 0, 2);
 	tcase_add_test(cases, no_capability_is_found_at_open);
 	srunner_run_all(runner, CK_NORMAL);
 	bad = srunner_ntests_failed(runner);
