@@ -46,6 +46,7 @@ struct daemon {
 	uint8_t *base;
 	uid_t uid;         /* who the worker is */
 	bool keep_capable; /* it keeps a capability that it must not have */
+	bool fips;         /* libgcrypt does as in FIPS mode */
 	bool take_more;    /* the snapshot takes pages after the last one */
 	int status;        /* as waitpid() gave it */
 };
@@ -218,7 +219,8 @@ static void start(struct daemon *d)
 		drop(d);
 		if (d->job->direction == WORKER_RESTORE && !d->take_more)
 			refuse_single_pages();
-		fexecve(binary, (char *[]){"hibernate-image", "--worker", NULL}, (char *[]){NULL});
+		fexecve(binary, (char *[]){"hibernate-image", "--worker", NULL},
+			(char *[]){d->fips ? "LIBGCRYPT_FORCE_FIPS_MODE=1" : NULL, NULL});
 		_exit(102);
 	}
 	close(binary);
@@ -630,6 +632,23 @@ START_TEST(another_user_is_refused)
 }
 END_TEST
 
+/* Without the algorithms there is no sealed image, and no unsealed one in its place. */
+START_TEST(fips_mode_seals_nothing)
+{
+	struct daemon d;
+
+	start_save(&d, 10);
+	d.fips = true;
+	d.job->seal.suite = SUITE_AES256_OCB;
+	start(&d);
+	ck_assert_int_eq(next_message(&d), WORKER_FAILED);
+	ck_assert_int_eq(d.job->failure.reason, REASON_CRYPTO);
+	ck_assert_ptr_nonnull(strstr(d.job->failure.text, "FIPS"));
+	ck_assert_int_eq(reap(&d), 1);
+	daemon_deinit(&d);
+}
+END_TEST
+
 START_TEST(root_is_refused)
 {
 	struct daemon d;
@@ -930,6 +949,7 @@ int main(void)
 	tcase_add_loop_test(cases, a_wrong_message_ends_the_worker, 0, ARRAY_LENGTH(violations));
 	tcase_add_test(cases, a_load_without_a_snapshot_ends_the_worker);
 	tcase_add_test(cases, another_user_is_refused);
+	tcase_add_test(cases, fips_mode_seals_nothing);
 	tcase_add_test(cases, root_is_refused);
 	tcase_add_test(cases, a_capable_worker_is_refused);
 	tcase_add_test(cases, a_ready_worker_is_locked_up_with_all_its_threads);
