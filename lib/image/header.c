@@ -159,6 +159,13 @@ int image_header_decode(const void *page, const char *name, uint64_t device_size
 	return 0;
 }
 
+bool image_may_be_sealed(int fd, uint64_t header_offset, void *page)
+{
+	const struct header_disk *disk = page;
+
+	return fd_pread_full(fd, page, PAGE_BYTES, header_offset) >= 0 && disk->suite;
+}
+
 int image_read_header(int fd, const char *name, uint64_t header_offset, uint64_t device_size, void *page,
 		      struct image_header *header, struct failure *f)
 {

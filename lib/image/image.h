@@ -127,6 +127,12 @@ void image_header_sign(void *page, const uint8_t signature[CRYPTO_SIGNATURE_BYTE
 int image_write_header(int fd, const char *name, const struct image_place *place, struct failure *f);
 
 /*
+ * Whether the header page there, unverified, says that its image is sealed; false too if it cannot be read. A hint for what
+ * to set up, and nothing to believe. @page: PAGE_BYTES, page-aligned.
+ */
+bool image_may_be_sealed(int fd, uint64_t header_offset, void *page);
+
+/*
  * Read the header page that a mark says is at device offset @header_offset, and verify its checksum. @page: PAGE_BYTES,
  * page-aligned. @device_size bounds every place on the device. REASON_IMAGE_VERSION (-ENOTSUP), REASON_IMAGE_DAMAGED
  * (-EBADMSG; also if no image begins there), REASON_IO.

@@ -30,14 +30,18 @@ static int give_keys(struct worker_keys *k, const struct seal_transcript *transc
 	return r < 0 ? failure_set(f, REASON_CRYPTO, -r, name, NULL, "the image's keys cannot be derived") : 0;
 }
 
-int worker_keys_init(struct worker_keys *k, const struct worker_job *job, struct failure *f)
+int worker_keys_init(struct worker_keys *k, const struct worker_job *job, bool sealed, struct failure *f)
 {
 	bool save = job->direction == WORKER_SAVE;
 	int r;
 
 	*k = (struct worker_keys){.threads = MIN(job->threads, PIPELINE_THREADS_MAX)};
-	if (save && !job->seal.suite)
+	if (!sealed) {
+		/* Seen only if the image turns out to be sealed after all. */
+		failure_set(&k->crypto, REASON_IMAGE_DAMAGED, EBADMSG, job->area_name, NULL,
+			    "the image's header page is not what it was a moment ago");
 		return 0;
+	}
 	r = crypto_init(save ? f : &k->crypto);
 	if (!save)
 		return 0;

@@ -17,9 +17,10 @@ struct worker_keys {
 
 /*
  * Before there are threads and before the sandbox closes: set up libgcrypt, and to save a sealed image make the handles. To
- * restore, a failure is kept until an image turns out to be sealed: others do not need it.
+ * restore, a failure is kept until an image turns out to be sealed: others do not need it. Nothing is set up unless the image
+ * is, or seems to be, @sealed: libgcrypt's tests of itself take longer than all else that a worker does before it is ready.
  */
-int worker_keys_init(struct worker_keys *k, const struct worker_job *job, struct failure *f);
+int worker_keys_init(struct worker_keys *k, const struct worker_job *job, bool sealed, struct failure *f);
 
 /*
  * To save: derive the keys from the image key in @job, which is wiped, and the header page as it will be; @page is memory

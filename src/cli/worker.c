@@ -331,6 +331,16 @@ static void touch_stack(void)
 		stack[i] = 0;
 }
 
+/* What needs libgcrypt, which can be set up only before the sandbox closes. */
+static bool may_be_sealed(struct worker *w)
+{
+	const struct worker_job *job = w->job;
+
+	if (job->direction == WORKER_SAVE)
+		return job->seal.suite;
+	return image_may_be_sealed(WORKER_FD_AREA, job->header_offset, w->memory + job->body_at);
+}
+
 static void prepare(struct worker *w)
 {
 	struct worker_job *job = w->job;
@@ -344,7 +354,7 @@ static void prepare(struct worker *w)
 		failure_set(&f, REASON_WORKER, errno, NULL, "Raise RLIMIT_MEMLOCK.", "cannot lock the worker's memory");
 		leave_failed(w, &f);
 	}
-	if (worker_keys_init(&w->keys, job, &f) < 0)
+	if (worker_keys_init(&w->keys, job, may_be_sealed(w), &f) < 0)
 		leave_failed(w, &f);
 	if (pipeline_start(&w->pipeline, w->memory + job->buffers_at, job->buffers_size, job->threads, job->writers, &f) < 0)
 		leave_failed(w, &f);

@@ -266,6 +266,21 @@ START_TEST(a_device_that_ends_early_is_an_io_error)
 }
 END_TEST
 
+START_TEST(sealed_is_told_apart_before_anything_is_verified)
+{
+	struct header_disk *disk;
+
+	begin(&samples[0]);
+	disk = (void *)header_page();
+	ck_assert(!image_may_be_sealed(device, place.image.header_offset, buffer));
+	disk->suite = htole32(SUITE_AES256_OCB);
+	ck_assert(image_may_be_sealed(device, place.image.header_offset, buffer));
+	memset(buffer, 0xff, PAGE_BYTES);
+	ck_assert(!image_may_be_sealed(device, device_size, buffer));
+	end();
+}
+END_TEST
+
 START_TEST(every_changed_byte_of_the_header_page_is_noticed)
 {
 	begin(&small);
@@ -960,6 +975,7 @@ int main(void)
 	tcase_add_test(cases, the_map_is_what_the_chunks_use);
 	tcase_add_test(cases, an_image_cut_short_is_refused_at_every_length);
 	tcase_add_test(cases, a_device_that_ends_early_is_an_io_error);
+	tcase_add_test(cases, sealed_is_told_apart_before_anything_is_verified);
 	tcase_add_test(cases, every_changed_byte_of_the_header_page_is_noticed);
 	tcase_add_test(cases, every_changed_byte_of_the_body_is_noticed);
 	tcase_add_test(cases, the_header_page_must_be_where_it_was_written);
