@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 
+from cases import storage
 from harness import build, ours, paths, sealing
 from harness.cases import case
 from harness.machine import Proof, expect
@@ -220,3 +221,26 @@ def keygen(bench):
     expect(recovery, f"keygen showed no recovery key: {shown}")
     _come_back(machine, leaving, (recovery,))
     proof.check()
+
+
+@case("sealed-swapfile", "a sealed image in a swap file on an ext4 root, whose slot lies on the filesystem's device", limit=400)
+def swapfile(bench):
+    """Writing zeros over the slot, and discarding it, touches nothing of the filesystem."""
+    root = bench.fs("ext4", 1536)
+    machine = bench.machine([root], "shipped", modules=["ext4"], tools=storage.TOOLS["ext4"],
+                            files=_files(ResumeDevice="/dev/vda")).boot()
+    storage.move_root(machine, "ext4")
+    offset = storage.make_swapfile(machine, "ext4", 640, 8)
+    lines = {"ResumeDevice": "/dev/vda", "ResumeOffset": offset, "Sealing": "required"}
+    machine.put(f"/{ours.CONF}", ours.conf(**lines))
+    machine.sh(f"chmod 0700 /{KEY_DIRECTORY} && chmod 0600 /{KEY_DIRECTORY}/* && mkdir -p /data")
+    proof = Proof(machine, memory=16 << 20, directory="/data")
+    leaving = ours.leave(machine)
+    header = sealing.Header(root.read(ours.header_at(root, offset * 4096), 4096))
+    machine.files = _files(**lines)
+    machine.boot()
+    _come_back(machine, leaving)
+    proof.check()
+    machine.sh(f"swapoff {storage.SWAPFILE} && swapon {storage.SWAPFILE} && swapoff {storage.SWAPFILE} && sync")
+    storage.check_root(machine, root, "ext4")
+    expect(_where(root.path, header.wrapped) < 0, "the disk still has the wrapped image key")

@@ -12,7 +12,7 @@ PUNCH = "/usr/sbin/fallocate --punch-hole"
 MIB = 1 << 20
 
 
-def _move_root(machine, kind):
+def move_root(machine, kind):
     """Copy the initramfs to the disk and make that the root; all that is started from then on lies there."""
     machine.sh(f"mount -t {kind} /dev/vda /sysroot")
     machine.sh("cd / && cp -a bin sbin etc lib lib64 usr root var mnt /sysroot/ 2>&1", timeout=120)
@@ -20,7 +20,7 @@ def _move_root(machine, kind):
     expect(f" / {kind} " in machine.sh("cat /proc/mounts"), "the root was not moved")
 
 
-def _make_swapfile(machine, kind, mib, pieces):
+def make_swapfile(machine, kind, mib, pieces):
     """A swap file in pieces that do not touch each other; returns its offset in pages on the device."""
     machine.sh(f"touch {SWAPFILE} /filler && chmod 600 {SWAPFILE}")
     step = mib * MIB // pieces
@@ -61,7 +61,7 @@ def _tell_the_place(machine, offset):
     return lines
 
 
-def _check_root(machine, root, kind):
+def check_root(machine, root, kind):
     """End all that holds files, unmount as far as a root can be, and look at the disk from outside."""
     machine.sh("killall -9 w-holder; killall hibernated; " + ours.until("mount -o remount,ro / 2> /dev/null", 5))
     machine.kill()
@@ -74,8 +74,8 @@ def _swapfile_on_root(bench, kind, pieces):
     root = bench.fs(kind, 1536)
     machine = bench.machine([root], "shipped", modules=[kind], tools=TOOLS[kind], smp=2,
                             files={ours.CONF: ours.conf(ResumeDevice="/dev/vda")}).boot()
-    _move_root(machine, kind)
-    offset = _make_swapfile(machine, kind, 640, pieces)
+    move_root(machine, kind)
+    offset = make_swapfile(machine, kind, 640, pieces)
     lines = _tell_the_place(machine, offset)
     machine.sh("mkdir -p /data")
     proof = Proof(machine, directory="/data")
@@ -91,7 +91,7 @@ def _swapfile_on_root(bench, kind, pieces):
     proof.check()
     machine.sh("echo after > /data/after && sync")
     machine.sh(f"swapoff {SWAPFILE} && swapon {SWAPFILE} && swapoff {SWAPFILE}")
-    _check_root(machine, root, kind)
+    check_root(machine, root, kind)
 
 
 @case("swapfile-ext4", "root on ext4 with a swap file in 64 pieces, cold caches", limit=400)
@@ -135,7 +135,7 @@ def _root_and_partition(bench, kind):
     root, swap = bench.fs(kind, 768), bench.swap()
     machine = bench.machine([root, swap], "shipped", modules=[kind], smp=2,
                             files={ours.CONF: ours.conf(ResumeDevice="/dev/vdb1")}).boot()
-    _move_root(machine, kind)
+    move_root(machine, kind)
     machine.sh("swapon /dev/vdb1; mkdir -p /data")
     proof = Proof(machine, directory="/data")
     machine.sh("sync; echo 3 > /proc/sys/vm/drop_caches")
@@ -145,7 +145,7 @@ def _root_and_partition(bench, kind):
     ours.come_back(machine, leaving)
     proof.check()
     machine.sh("echo after > /data/after && sync && cat /data/after && ls -R / > /dev/null 2>&1 || true")
-    _check_root(machine, root, kind)
+    check_root(machine, root, kind)
 
 
 @case("root-btrfs", "root on btrfs, swap partition, cold caches")
