@@ -154,7 +154,7 @@ static int remove_way(struct work *work, const struct key_options *options, stru
 
 	if (!(work->wraps & change.remove))
 		return failure_set(f, REASON_NO_KEYS, ENOENT, options->directory, NULL, "it has no %s", text);
-	if (work->wraps == change.remove)
+	if ((work->wraps & BLOB_WRAPS_HUMAN) == change.remove)
 		return failure_set(f, REASON_USAGE, 0, options->directory, "Add another with hibernatectl key add first.",
 				   "nothing but the %s opens it", text);
 	r = key_ask_current(options, work->material, "What stays, passphrase or recovery key: ", work->current, work->opened,
@@ -168,8 +168,9 @@ static int remove_way(struct work *work, const struct key_options *options, stru
 		r = revoke(work, options, stays, f);
 		if (r >= 0)
 			key_note("%s: a new key set, opened by the %s alone. The %s opens no image that is made from now on. "
-				 "Images made before are not affected.",
-				 options->directory, key_way_text(stays), text);
+				 "Images made before are not affected.%s",
+				 options->directory, key_way_text(stays), text,
+				 work->wraps & BLOB_WRAP_TPM ? " The TPM opens it no more." : "");
 		return r;
 	}
 	r = store_changed(work, options, &change, f);

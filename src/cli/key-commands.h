@@ -15,6 +15,7 @@
 
 struct key_options {
 	const char *directory;
+	bool elsewhere;          /* that was given, and is not what the configuration says */
 	const char *label;       /* NULL: the host's name */
 	enum key_way way;        /* what key add and key remove are about */
 	int passphrase_fd;       /* -1: the terminal */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/key-commands.h"
+#include "config/config.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -104,6 +105,7 @@ static bool take_option(int option, struct key_options *options)
 	switch (option) {
 	case OPTION_DIRECTORY:
 		options->directory = optarg;
+		options->elsewhere = true;
 		return optarg[0] != '\0';
 	case OPTION_PASSPHRASE_FD:
 		return take_fd(optarg, &options->passphrase_fd);
@@ -140,17 +142,43 @@ static bool errno_told(const struct failure *f)
 	       (f->error == EBADMSG || f->error == ELOOP || f->error == ENOTSUP || f->error == EPERM);
 }
 
-static int run(size_t command, const struct key_options *options)
+/* Where the daemon looks for the keys. */
+static int configured_directory(char *directory, size_t size, struct failure *f)
+{
+	struct sysctx host = sysctx_host();
+	enum config_key key = config_key_from_name("KeyDirectory");
+	struct config config;
+	int r = config_load(&config, &host, f);
+
+	if (r < 0)
+		return r;
+	if (key == _CONFIG_KEY_INVALID)
+		snprintf(directory, size, "%s", KEY_DIRECTORY);
+	else
+		config_format_key(&config, key, directory, size);
+	return 0;
+}
+
+static int prepare(struct key_options *options, char *directory, size_t size, struct failure *f)
+{
+	int r = 0;
+
+	if (!options->elsewhere && geteuid() != 0)
+		return failure_set(f, REASON_PERMISSION, EPERM, "hibernatectl", "Run it as root, for instance with sudo.",
+				   "the keys are root's");
+	if (!options->elsewhere) {
+		r = configured_directory(directory, size, f);
+		options->directory = directory;
+	}
+	return r < 0 ? r : crypto_init(f);
+}
+
+static int run(size_t command, struct key_options *options, char *directory, size_t size)
 {
 	struct failure f = {0};
 	char text[FAILURE_OBJECT_MAX + 2 * FAILURE_TEXT_MAX + 128];
-	int r;
+	int r = prepare(options, directory, size, &f);
 
-	if (geteuid() != 0 && strcmp(options->directory, KEY_DIRECTORY) == 0)
-		r = failure_set(&f, REASON_PERMISSION, EPERM, "hibernatectl", "Run it as root, for instance with sudo.",
-				"the keys are root's");
-	else
-		r = crypto_init(&f);
 	if (r >= 0)
 		r = commands[command].run(options, &f);
 	if (r >= 0 && fflush(stdout) != 0)
@@ -184,7 +212,8 @@ static int find_command(int argc, char **argv, int *words, int *status)
 int key_main(int argc, char **argv)
 {
 	struct key_options options = {
-		.directory = KEY_DIRECTORY, .way = _KEY_WAY_INVALID, .passphrase_fd = -1, .new_passphrase_fd = -1};
+		.way = _KEY_WAY_INVALID, .passphrase_fd = -1, .new_passphrase_fd = -1};
+	char directory[CONFIG_VALUE_MAX];
 	int words = 0, status = 0, option, command = find_command(argc, argv, &words, &status);
 
 	if (command < 0)
@@ -211,5 +240,5 @@ int key_main(int argc, char **argv)
 	}
 	if (optind < argc)
 		return usage_error("too many arguments, from: ", argv[optind]);
-	return run((size_t)command, &options);
+	return run((size_t)command, &options, directory, sizeof(directory));
 }

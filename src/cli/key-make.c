@@ -84,7 +84,7 @@ static int set_sealing(const struct key_options *options, struct failure *f)
 	struct config config;
 	int r;
 
-	if (key == _CONFIG_KEY_INVALID || options->no_config || strcmp(options->directory, KEY_DIRECTORY) != 0)
+	if (key == _CONFIG_KEY_INVALID || options->no_config || options->elsewhere)
 		return 0;
 	r = config_load(&config, &host, f);
 	if (r < 0)

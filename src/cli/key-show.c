@@ -35,6 +35,13 @@ static void list_as_json(const struct key_options *options, const struct key_mat
 		}
 		json_close(&json);
 	}
+	if (blob->wraps & BLOB_WRAP_TPM) {
+		json_open(&json, NULL);
+		json_string(&json, "kind", "tpm");
+		json_bool(&json, "pin", blob->tpm.pin);
+		json_number(&json, "pcrs", blob->tpm.pcrs);
+		json_close(&json);
+	}
 	json_close_list(&json);
 	json_close(&json);
 }
@@ -59,6 +66,8 @@ static void list_as_text(const struct key_options *options, const struct key_mat
 			       blob->passphrase.cost.passes, blob->passphrase.cost.lanes);
 		putchar('\n');
 	}
+	if (blob->wraps & BLOB_WRAP_TPM)
+		printf("TPM%s, PCRs %#x\n", blob->tpm.pin ? " and a PIN" : "", blob->tpm.pcrs);
 }
 
 int key_list(const struct key_options *options, struct failure *f)
