@@ -2,11 +2,14 @@
 """The small kernels of src/kernel, with and without the companion series, and their 32-bit guest."""
 import hashlib
 import os
+import shutil
 import subprocess
+from pathlib import Path
 
 from . import paths
 from .build import BuildError
 from .cpio import Archive
+from .kernels import Kernel
 from .qemu import Qemu
 
 BUILD = paths.SOURCE / "src" / "kernel" / "build.sh"
@@ -17,13 +20,26 @@ GUEST_FLAGS = ["-m32", "-march=i686", "-mno-sse", "-std=gnu11", "-O2", "-ffreest
                "-Wmissing-prototypes", "-Wstrict-prototypes", "-Wvla", "-Werror"]
 
 
-def kernel(series, config, stock=False):
-    """Path of a kernel's image; building it the first time takes many minutes."""
-    command = [str(BUILD), *(["--stock"] if stock else []), f"-j{os.cpu_count() or 1}", series, config]
+def kernel(series, config, stock=False, tests=False):
+    """Path of a kernel's image: with the series, without (stock), or with its self-tests only. Building takes many minutes."""
+    variant = ["--stock"] if stock else ["--tests"] if tests else []
+    command = [str(BUILD), *variant, f"-j{os.cpu_count() or 1}", series, config]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         raise BuildError(f"{' '.join(command[1:])}: {done.stderr.strip()[-400:]}")
     return done.stdout.splitlines()[-1]
+
+
+def machine_kernel(series, tests=False):
+    """The x86_64 kernel as the harness' machines take it. It has no modules, only what is built in."""
+    image = Path(kernel(series, "x86_64", tests=tests))
+    objects = image.parents[3]
+    modules = paths.below_cache("small", series, "tests" if tests else "series")
+    shutil.copy(objects / "modules.builtin", modules)
+    for name in ("modules.dep", "modules.alias"):
+        (modules / name).touch()
+    release = (objects / "include" / "config" / "kernel.release").read_text().strip()
+    return Kernel(series, release, release, image, modules, objects / ".config")
 
 
 def guest():

@@ -13,6 +13,7 @@
 
 #include <linux/debugfs.h>
 #include <linux/init.h>
+#include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/seq_file.h>
@@ -28,6 +29,7 @@
 #include "hibernate_test.h"
 
 #define BLOCK_PAGES PTRS_PER_PTE
+#define BLOCKS_TRIED 100
 #define WORDS (PAGE_SIZE / sizeof(u64))
 
 static DEFINE_MUTEX(lock);
@@ -73,9 +75,16 @@ static int count_wrong(void)
 	return wrong;
 }
 
+/* Whether the table that an entry of the block is in is copied after it. */
+static bool is_later(pte_t *pte)
+{
+	return PFN_DOWN(__pa(pte)) > page_to_pfn(block);
+}
+
 static int unmapped_show(struct seq_file *m, void *unused)
 {
 	unsigned int i, level, present = 0, foreign = 0;
+	bool later = false;
 	int wrong = 0;
 
 	mutex_lock(&lock);
@@ -94,12 +103,13 @@ static int unmapped_show(struct seq_file *m, void *unused)
 		if (!pte)
 			continue;
 		present += !!(pte_val(*pte) & _PAGE_PRESENT);
+		later = is_later(pte);
 		if (level == PG_LEVEL_4K)
 			foreign += pte_pfn(*pte) != page_to_pfn(block + i);
 	}
 	/* The level is that of the last page. */
-	seq_printf(m, "level %u present %u foreign %u wrong %d\n", level,
-		   present, foreign, wrong);
+	seq_printf(m, "level %u present %u foreign %u wrong %d later %d\n",
+		   level, present, foreign, wrong, later);
 out:
 	mutex_unlock(&lock);
 	return wrong < 0 ? wrong : 0;
@@ -108,6 +118,29 @@ out:
 static int unmapped_open(struct inode *inode, struct file *file)
 {
 	return single_open(file, unmapped_show, NULL);
+}
+
+/* A block whose table is copied after it, if there is one. */
+static void allocate_block(void)
+{
+	struct page *page, *next;
+	unsigned int i, level;
+	LIST_HEAD(others);
+
+	for (i = 0; i < BLOCKS_TRIED; i++) {
+		page = alloc_pages(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN,
+				   get_order(PMD_SIZE));
+		if (!page)
+			break;
+		if (block)
+			list_add(&block->lru, &others);
+		block = page;
+		if (is_later(lookup_address((unsigned long)page_address(page),
+					    &level)))
+			break;
+	}
+	list_for_each_entry_safe(page, next, &others, lru)
+		__free_pages(page, get_order(PMD_SIZE));
 }
 
 static ssize_t unmapped_write(struct file *file, const char __user *from,
@@ -128,12 +161,8 @@ static ssize_t unmapped_write(struct file *file, const char __user *from,
 	if (block)
 		goto out;
 
-	/*
-	 * Below the kernel, and so below the table that the entry is in: that
-	 * is copied after the block.
-	 */
 	error = -ENOMEM;
-	block = alloc_pages(GFP_KERNEL | GFP_DMA, get_order(PMD_SIZE));
+	allocate_block();
 	if (!block)
 		goto out;
 

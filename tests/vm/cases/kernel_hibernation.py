@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Hibernation with the companion series of src/kernel, and with nothing of it but its self-tests."""
+import re
+
+from harness import ours, small
+from harness.cases import case
+from harness.machine import Failed, Proof, expect
+
+BREAK = "/sys/kernel/debug/hibernate_test/break"
+UNMAPPED = "/sys/kernel/debug/hibernate_test/unmapped"
+# What each fault is called by the kernel that notices.
+FAULTS = {
+    "hole": "destination not mapped",
+    "table": "page overwritten while it is needed",
+    "noexec": "relocated code not executable",
+    "jump": "image kernel not mapped",
+}
+VERIFIED = re.compile(r"(\d+) page tables and (\d+) pages to copy verified in (\d+) us")
+LOADED = re.compile(r"pages loaded in (\d+) ms")
+KERNELS = ("6.1", "6.12")
+
+
+def _machine(bench, tests=False, **hardware):
+    """A machine with a small kernel, which tells what happens while devices sleep."""
+    swap = bench.swap()
+    machine = bench.machine([swap], "shipped", kernel=small.machine_kernel(bench.series, tests),
+                            files={ours.CONF: ours.conf()}, cmdline="no_console_suspend", **hardware)
+    return machine, swap
+
+
+def _boot(machine):
+    machine.boot()
+    machine.sh("mount -t debugfs none /sys/kernel/debug; :")
+
+
+def _unmapped(machine):
+    """What the self-test says of its block, and how much of the direct map is in small pages."""
+    text = machine.sh(f"cat {UNMAPPED}; grep DirectMap4k /proc/meminfo")
+    return re.sub(r"\s+", " ", text).strip()
+
+
+@case("kernel-unmapped", "2 MiB that the direct map lacks, and 4 KiB of them: saved, and still as they were",
+      kernels=KERNELS, default=(), limit=3600, tier="kernel")
+def unmapped(bench):
+    """What is resumed can be hibernated again.
+
+    DirectMap4k must stay where it is: in one cycle of three at least, because each filter of system calls that is made
+    may split the entry of the page it is in, for good.
+    """
+    for pages, state in ((512, "level 2 present 0 foreign 0 wrong 0 "), (1, "level 1 present 511 foreign 0 wrong 0 ")):
+        machine, _ = _machine(bench)
+        _boot(machine)
+        machine.sh(f"swapon /dev/vda1 && echo {pages} > {UNMAPPED}")
+        said = [_unmapped(machine)]
+        expect(said[0].startswith(state), f"{pages} pages: before: {said[0]}")
+        proof = Proof(machine)
+        while len(said) < 4 and (len(said) == 1 or said[-1] != said[-2]):
+            leaving = ours.leave(machine)
+            _boot(machine)
+            ours.come_back(machine, leaving)
+            proof.check()
+            said.append(_unmapped(machine))
+            expect(said[-1].startswith(state), f"{pages} pages, cycle {len(said) - 1}: {said[0]}, then {said[-1]}")
+        bench.note(f"{pages} pages: {said}")
+        expect(said[-1] == said[-2], f"{pages} pages: the direct map is never as it was: {said}")
+        machine.kill()
+
+
+@case("kernel-unmapped-stock", "the same 2 MiB without the series: their entry is split into a table that is not saved",
+      kernels=KERNELS, default=(), limit=3600, tier="kernel")
+def unmapped_stock(bench):
+    """The twin. What the table leads to after the resume is whatever was in its page.
+
+    It is the split that is saved if the table with the entry is copied after the block, which is so unless the kernel, whose
+    table that is, lies below all free memory.
+    """
+    machine, _ = _machine(bench, tests=True)
+    for _ in range(5):
+        _boot(machine)
+        machine.sh(f"swapon /dev/vda1 && echo 512 > {UNMAPPED}")
+        before = _unmapped(machine)
+        if "later 1" in before:
+            break
+        machine.kill()
+    expect(before.startswith("level 2 present 0 foreign 0 wrong 0 later 1"), f"before: {before}")
+    leaving = ours.leave(machine)
+    _boot(machine)
+    try:
+        ours.come_back(machine, leaving)
+        after = _unmapped(machine)
+    except Failed as error:
+        after = f"{error}"
+    bench.note(f"{before}, then {after}")
+    expect(not after.startswith("level 2"), f"nothing was split: {after}")
+
+
+@case("kernel-resume-check", "page tables for the resume with each of four faults: refused in words; then without: resumed",
+      kernels=KERNELS, default=(), limit=3600, tier="kernel")
+def resume_check(bench):
+    """Refused as often as one likes; the image is there, and is resumed when the fault has gone."""
+    machine, _ = _machine(bench)
+    _boot(machine)
+    machine.sh("swapon /dev/vda1")
+    proof = Proof(machine)
+    leaving = ours.leave(machine)
+    _boot(machine)
+    resuming = None
+    for fault, words in FAULTS.items():
+        machine.sh(f"echo {fault} > {BREAK}")
+        since = len(machine.qemu.console)
+        if resuming is None:
+            resuming = machine.start(ours.RESUME)
+        else:
+            machine.qemu.type("r")
+        text = ours.question(machine, since)
+        expect("page tables" in text, f"{fault}: {text}")
+        expect(f"Not entering the image: {words}" in machine.qemu.said(since), f"{fault}: the kernel did not say {words!r}")
+        bench.note(f"{fault}: {text}")
+    machine.sh(f"echo none > {BREAK}")
+    machine.qemu.type("r")
+    machine.pump(lambda: leaving.done() or resuming.done(), 150, "the resume without a fault")
+    expect(leaving.done(), "it did not resume once the fault had gone")
+    proof.check()
+    found = VERIFIED.findall(machine.qemu.console)
+    expect(len(found) == 1, f"verified {len(found)} times")
+
+
+@case("kernel-resume-unchecked", "the same faults without the verification: the machine resets",
+      kernels=KERNELS, default=(), limit=3600, tier="kernel")
+def resume_unchecked(bench):
+    """The twin: each is a triple fault."""
+    machine, swap = _machine(bench, tests=True)
+    _boot(machine)
+    machine.sh("swapon /dev/vda1")
+    ours.leave(machine)
+    for fault in FAULTS:
+        machine.disks[0] = swap.copy(swap.path.with_name(f"{fault}-{swap.path.name}"))
+        _boot(machine)
+        machine.sh(f"echo {fault} > {BREAK}")
+        machine.start(ours.RESUME)
+        how = machine.wait_off(150)
+        expect(how == "guest-reset", f"{fault}: the machine ended by {how}")
+        machine.disks[0].path.unlink()
+
+
+@case("kernel-resume-50", "50 resumes, the kernel somewhere else each time: each verified, at under 2 % of the load's time",
+      kernels=KERNELS, default=(), limit=6000, tier="kernel")
+def resume_50(bench):
+    """The time is that of the verification by its own clock; the load is that of the resume step."""
+    machine, _ = _machine(bench, memory=320)
+    _boot(machine)
+    machine.sh("swapon /dev/vda1")
+    proof = Proof(machine, memory=24 << 20)
+    places, shares = set(), []
+    for number in range(1, 51):
+        leaving = ours.leave(machine)
+        _boot(machine)
+        places.add(machine.sh("grep -m 1 ' _text$' /proc/kallsyms"))
+        ours.come_back(machine, leaving)
+        said = VERIFIED.findall(machine.qemu.console)
+        expect(len(said) == 1 and int(said[0][1]) > 0, f"resume {number}: verified {said}")
+        load = ours.times(machine.sh("hibernatectl status"))["Load"]
+        shares.append(int(said[0][2]) / (load * 1e6))
+        bench.note(f"resume {number}: {said[0]}, load {load} s")
+    proof.check()
+    expect(len(places) > 10, f"the kernel was at {len(places)} places only")
+    expect(sum(shares) / len(shares) < 0.02, f"{sum(shares) / len(shares):.2%} of the load")
+    bench.note(f"{len(places)} places; {min(shares):.3%} to {max(shares):.3%} of the load, on average "
+               f"{sum(shares) / len(shares):.3%}")
