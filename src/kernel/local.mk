@@ -2,7 +2,8 @@
 # The companion series for the kernel. Nothing of it is built here but the tests of its algorithms in user space,
 # always with the sanitizers, once for each width of an entry and each size of a page that matters.
 EXTRA_DIST += src/kernel/README.md src/kernel/apply.sh src/kernel/build.sh src/kernel/patches.sh src/kernel/series \
-	src/kernel/configs src/kernel/files src/kernel/hooks src/kernel/messages src/kernel/tests/check-sources src/kernel/tests/record src/kernel/tests/RESULT
+	src/kernel/configs src/kernel/files src/kernel/hooks src/kernel/messages src/kernel/tests/check-sources \
+	src/kernel/tests/record src/kernel/tests/RESULT
 
 # The series for each kernel, as mails for "git am": kernel-patches/VERSION/0001-....patch
 kernel-patches:
@@ -69,8 +70,8 @@ TRANS_PGD_SOURCES = src/kernel/tests/trans-pgd.c src/kernel/tests/shim-arm64/mod
 	src/kernel/tests/shim-arm64/asm/pgtable.h src/kernel/tests/shim-arm64/asm/trans_pgd.h \
 	src/kernel/tests/shim-arm64/linux/kexec.h src/kernel/tests/shim-arm64/linux/mm.h \
 	src/kernel/tests/shim-arm64/linux/mmzone.h src/kernel/tests/shim-arm64/linux/printk.h \
-	src/kernel/tests/shim-arm64/linux/suspend.h src/kernel/files/arch/arm64/mm/trans_pgd-copy.c \
-	src/kernel/files/arch/arm64/mm/trans_pgd-verify.c
+	src/kernel/tests/shim-arm64/linux/suspend.h src/kernel/tests/shim-arm64/copy.c \
+	src/kernel/tests/shim-arm64/verify.c
 TRANS_PGD_INCLUDES = -D_GNU_SOURCE -I$(srcdir)/src/kernel/tests/shim-arm64
 TRANS_PGD_CFLAGS = $(KERNEL_TEST_CFLAGS) -fno-strict-aliasing
 
