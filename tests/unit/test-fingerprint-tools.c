@@ -43,7 +43,7 @@ static const struct {
 	{"mkfs.vfat fatlabel", "truncate -s 40M fs && mkfs.vfat -F 32 -i 33333333 fs", "fatlabel fs CHANGED", FINGERPRINT_VFAT},
 	{"mkfs.vfat fatlabel", "truncate -s 32M fs && mkfs.vfat -F 16 -i 33333333 fs", "fatlabel fs CHANGED", FINGERPRINT_VFAT},
 	{"mkfs.f2fs", "truncate -s 100M fs && mkfs.f2fs -q -f -U 33333333-2222-1111-0000-999999999999 fs",
-	 "printf '\\001' | dd of=fs bs=1 seek=$((512 * 4096 + 3)) conv=notrunc", FINGERPRINT_F2FS},
+	 "printf '\\377' | dd of=fs bs=1 seek=$((512 * 4096 + 3)) conv=notrunc", FINGERPRINT_F2FS},
 };
 
 static bool tools_there(const char *tools)
