@@ -58,6 +58,21 @@ START_TEST(boot_kernels_and_images)
 }
 END_TEST
 
+START_TEST(words_of_an_image_move_no_cursor)
+{
+	static const char *const hostile[][2] = {{"6.12\x1b[2J\x9b", "x86_64"}, {"6.12", "riscv\x1b]0;x\x07"}};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(hostile); i++) {
+		struct failure f = {0};
+
+		ck_assert_int_lt(compat_check(hostile[i][0], hostile[i][1], "6.1.0", "x86_64", &f), 0);
+		ck_assert_ptr_nonnull(strstr(f.text, "\\x1b"));
+		ck_assert_ptr_null(strpbrk(f.text, "\x1b\x9b\x07"));
+		ck_assert_ptr_null(strpbrk(f.remedy, "\x1b\x9b\x07"));
+	}
+}
+END_TEST
+
 #define MEMINFO                                                                                     \
 	"MemTotal:        1000000 kB\nMemFree:          400000 kB\nMemAvailable:     700000 kB\n"    \
 	"Buffers:           20000 kB\nCached:           280000 kB\nSReclaimable:     50000 kB\n"    \
@@ -592,6 +607,7 @@ int main(void)
 
 	suite_add_tcase(suite, cases);
 	tcase_add_test(cases, boot_kernels_and_images);
+	tcase_add_test(cases, words_of_an_image_move_no_cursor);
 	tcase_add_test(cases, estimates);
 	tcase_add_test(cases, nothing_blocks);
 	tcase_add_test(cases, blockers_are_named);
