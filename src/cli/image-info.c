@@ -2,6 +2,7 @@
 #include "cli/image-commands.h"
 
 #include "base/clock.h"
+#include "base/escape.h"
 #include "base/fdio.h"
 #include "cli/image-source.h"
 #include "cli/json.h"
@@ -113,17 +114,6 @@ static const char *sealing_of(const struct image_loaded *image, char out[48])
 	return out;
 }
 
-/* What is not authentic gets through as letters that have one meaning. */
-static const char *plain(const char *text, char out[IMAGE_RELEASE_MAX])
-{
-	size_t at = 0;
-
-	for (; text[at] && at < IMAGE_RELEASE_MAX - 1; at++)
-		out[at] = text[at] >= ' ' && text[at] < 0x7f ? text[at] : '?';
-	out[at] = '\0';
-	return out;
-}
-
 /* Of a sealed image what anybody can see, and anybody could have written. */
 static void print_closed(const struct image_source *source, const struct image_loaded *image)
 {
@@ -136,7 +126,7 @@ static void print_closed(const struct image_source *source, const struct image_l
 	line("image id", "%s", HEX(image->header.id.bytes));
 	if (!source->bare)
 		line("taken", "%s", MOMENT(source->mark.save.created_usec));
-	line("kernel", "%s", plain(image->header.kernel_release, release));
+	line("kernel", "%s", escape_text(image->header.kernel_release, SIZE_MAX, release, sizeof(release)));
 	line("sealing", "format version 1, %s", sealing_of(image, sealing));
 	if (key_slot_decode(image->header.slot, source->name, &slot, NULL) >= 0)
 		line("key set", "%s", HEX(slot.key_set));
