@@ -44,6 +44,10 @@ static const struct {
 	[REASON_KEY_FILE] = {"key-file", 30},
 	[REASON_KEYS_EXIST] = {"keys-exist", 31},
 	[REASON_WEAK_SECRET] = {"weak-secret", 32},
+	[REASON_NO_TPM] = {"no-tpm", 33},
+	[REASON_TPM_UNMEASURED] = {"tpm-unmeasured", 34},
+	[REASON_TPM_LOCKED] = {"tpm-locked", 35},
+	[REASON_TPM] = {"tpm", 36},
 };
 _Static_assert(ARRAY_LENGTH(reasons) == _REASON_MAX, "each reason has a row");
 

@@ -48,7 +48,11 @@ enum reason {
 	REASON_NO_KEYS,          /* there is no key set */
 	REASON_KEY_FILE,         /* a key file cannot be used: who may read or change it, damage, a pair that does not fit */
 	REASON_KEYS_EXIST,       /* there is a key set already, or already a key of that kind */
-	REASON_WEAK_SECRET,      /* a new passphrase that could be guessed */
+	REASON_WEAK_SECRET,      /* a new passphrase or PIN that could be guessed */
+	REASON_NO_TPM,           /* there is no TPM 2.0, or this build cannot speak to one */
+	REASON_TPM_UNMEASURED,   /* nothing was measured into a PCR that a key would depend on */
+	REASON_TPM_LOCKED,       /* the TPM takes no PIN now: too many wrong ones */
+	REASON_TPM,              /* the TPM refused, or what it said cannot be used */
 	_REASON_MAX,
 	_REASON_INVALID = -1,
 };

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 #define OBJECT        "passphrase"
+#define PIN           "PIN"
+#define REMEDY_PIN    "Take four characters or more."
 #define REMEDY_LONGER "Take a longer one: five or more words that nobody connects, for instance."
 
 enum {
@@ -53,19 +55,44 @@ unsigned int quality_bits(struct bytes passphrase)
 	return total / 2;
 }
 
+static int check_controls(struct bytes secret, const char *object, struct failure *f)
+{
+	const uint8_t *at = secret.data;
+
+	for (size_t i = 0; i < secret.size; i++)
+		if (at[i] < ' ' || at[i] == 0x7f)
+			return failure_set(f, REASON_WEAK_SECRET, 0, object, "Take one without.",
+					   "it has control characters, which cannot be typed when the machine resumes");
+	return 0;
+}
+
 int quality_check(struct bytes passphrase, bool weak_too, struct failure *f)
 {
-	const uint8_t *at = passphrase.data;
 	unsigned int bits = quality_bits(passphrase);
+	int r;
 
 	if (!passphrase.size)
 		return failure_set(f, REASON_WEAK_SECRET, 0, OBJECT, REMEDY_LONGER, "it is empty");
-	for (size_t i = 0; i < passphrase.size; i++)
-		if (at[i] < ' ' || at[i] == 0x7f)
-			return failure_set(f, REASON_WEAK_SECRET, 0, OBJECT, "Take one without.",
-					   "it has control characters, which cannot be typed when the machine resumes");
+	r = check_controls(passphrase, OBJECT, f);
+	if (r < 0)
+		return r;
 	if (bits < QUALITY_BITS_MIN && !weak_too)
 		return failure_set(f, REASON_WEAK_SECRET, 0, OBJECT, REMEDY_LONGER,
 				   "it could be guessed: about %u bits, of at least %u", bits, QUALITY_BITS_MIN);
+	return 0;
+}
+
+int quality_check_pin(struct bytes pin, bool weak_too, struct failure *f)
+{
+	int r;
+
+	if (!pin.size)
+		return failure_set(f, REASON_WEAK_SECRET, 0, PIN, REMEDY_PIN, "it is empty");
+	r = check_controls(pin, PIN, f);
+	if (r < 0)
+		return r;
+	if (pin.size < QUALITY_PIN_MIN && !weak_too)
+		return failure_set(f, REASON_WEAK_SECRET, 0, PIN, REMEDY_PIN,
+				   "it could be guessed in the tries that a TPM leaves: it has fewer than %d bytes", QUALITY_PIN_MIN);
 	return 0;
 }

@@ -22,3 +22,9 @@ unsigned int quality_bits(struct bytes passphrase);
  * typed at resume. The message has numbers, and nothing of the passphrase.
  */
 int quality_check(struct bytes passphrase, bool weak_too, struct failure *f);
+
+/* A TPM lets a few dozen wrong ones be tried, and then about one in an hour. */
+#define QUALITY_PIN_MIN 4
+
+/* The same for the PIN of a TPM: at least QUALITY_PIN_MIN bytes unless @weak_too. */
+int quality_check_pin(struct bytes pin, bool weak_too, struct failure *f);

@@ -6,7 +6,7 @@
 
 static int missing(struct failure *f)
 {
-	return failure_set(f, REASON_CRYPTO, EOPNOTSUPP, "TPM", "Use the passphrase, or a build with libtss2.",
+	return failure_set(f, REASON_NO_TPM, EOPNOTSUPP, "TPM", "Use a passphrase alone, or a build with libtss2.",
 			   "this build cannot speak to a TPM");
 }
 

@@ -20,6 +20,8 @@
 #define PIN_LABEL      "hibernated pin"
 #define DOOR_EVENT     "hibernated: shut"
 #define PERSISTENT_SRK (TPM_PERSISTENT | 1u) /* the TCG's place for a storage key */
+#define REMEDY_NO_TPM  "Turn it on in the firmware's settings, or use a passphrase alone."
+#define REMEDY_ANEW    "Use the passphrase; then run hibernatectl key add tpm --force."
 #define NONE           ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE
 
 struct tpm {
@@ -55,7 +57,7 @@ static TSS2_RC answer(TSS2_RC rc)
 
 static int refused(struct failure *f, TSS2_RC rc, const char *what)
 {
-	return failure_set(f, REASON_CRYPTO, EIO, "TPM", NULL, "%s: the TPM, or libtss2, says %#x", what, (unsigned int)rc);
+	return failure_set(f, REASON_TPM, EIO, "TPM", NULL, "%s: the TPM, or libtss2, says %#x", what, (unsigned int)rc);
 }
 
 /* ---- there and gone ---- */
@@ -79,7 +81,7 @@ int tpm_open(struct tpm **tpm, const char *where, struct failure *f)
 		rc = Esys_Initialize(&t->esys, t->tcti, NULL);
 	if (rc != TSS2_RC_SUCCESS) {
 		tpm_free(t);
-		return failure_set(f, REASON_CRYPTO, ENODEV, where, NULL, "no TPM 2.0 answers there (%#x)",
+		return failure_set(f, REASON_NO_TPM, ENODEV, where, REMEDY_NO_TPM, "no TPM 2.0 answers there (%#x)",
 				   (unsigned int)rc);
 	}
 	*tpm = t;
@@ -213,7 +215,7 @@ static int read_pcr(struct tpm *tpm, unsigned int pcr, uint8_t value[TPM2_SHA256
 	if (rc != TSS2_RC_SUCCESS)
 		return refused(f, rc, "reading PCRs");
 	if (got->count != 1 || got->digests[0].size != TPM2_SHA256_DIGEST_SIZE)
-		return failure_set(f, REASON_CRYPTO, ENODATA, "TPM", "Turn on its SHA-256 bank in the firmware's settings.",
+		return failure_set(f, REASON_TPM_UNMEASURED, ENODATA, "TPM", "Turn on its SHA-256 bank in the firmware's settings.",
 				   "it has no PCR %u of SHA-256", pcr);
 	memcpy(value, got->digests[0].buffer, TPM2_SHA256_DIGEST_SIZE);
 	return 0;
@@ -295,7 +297,7 @@ static int check_policy(uint32_t pcrs, bool pin, const struct pcr_values *values
 	for (unsigned int pcr = 0; pcr < TPM_PCR_COUNT; pcr++)
 		if (pcr != TPM_PCR_DOOR && pcrs & 1u << pcr && (!pin || TPM_PCRS_WITH_PIN & 1u << pcr) &&
 		    memcmp(values->value[place_of(pcrs, pcr)], zeros, sizeof(zeros)) == 0)
-			return failure_set(f, REASON_CRYPTO, ENODATA, "TPM",
+			return failure_set(f, REASON_TPM_UNMEASURED, ENODATA, "TPM",
 					   pin ? "Leave this PCR out." : "Use a PIN, or a passphrase alone.",
 					   "nothing has been measured into PCR %u (%s)", pcr, tpm_pcr_meaning(pcr));
 	return 0;
@@ -310,7 +312,7 @@ static int choose_pcrs(const struct tpm_policy *policy, uint32_t *pcrs, struct f
 		chosen = policy->pin.size ? TPM_PCRS_WITH_PIN : TPM_PCRS_DEFAULT;
 	chosen |= 1u << TPM_PCR_DOOR;
 	if (chosen >> TPM_PCR_COUNT || __builtin_popcount(chosen) > TPM_PCRS_MAX)
-		return failure_set(f, REASON_USAGE, EINVAL, "TPM", NULL, "PCRs %#x: at most %d of %d", chosen,
+		return failure_set(f, REASON_USAGE, EINVAL, "TPM", "Name fewer.", "PCRs %#x: at most %d of %d", chosen,
 				   TPM_PCRS_MAX - 1, TPM_PCR_COUNT);
 	if (!policy->pin.size && (chosen & TPM_PCRS_DEFAULT) != TPM_PCRS_DEFAULT)
 		return failure_set(f, REASON_USAGE, EINVAL, "TPM", "Use a PIN.",
@@ -328,7 +330,7 @@ static int put_object(struct tpm_disk *disk, const TPM2B_PUBLIC *public, const T
 	if (rc == TSS2_RC_SUCCESS)
 		rc = Tss2_MU_TPM2B_PRIVATE_Marshal(private, disk->object, sizeof(disk->object), &at);
 	if (rc != TSS2_RC_SUCCESS)
-		return failure_set(f, REASON_CRYPTO, EMSGSIZE, "TPM", NULL, "what it sealed is larger than %zu bytes",
+		return failure_set(f, REASON_TPM, EMSGSIZE, "TPM", NULL, "what it sealed is larger than %zu bytes",
 				   sizeof(disk->object));
 	disk->public_size = htole16((uint16_t)public_size);
 	disk->private_size = htole16((uint16_t)(at - public_size));
@@ -436,6 +438,7 @@ static int check_pcrs(struct tpm *tpm, const struct tpm_disk *disk, uint32_t pcr
 	char list[256] = "";
 	struct pcr_values now;
 	size_t length = 0;
+	bool shut = false;
 	int r = read_pcrs(tpm, pcrs, &now, f);
 
 	if (r < 0)
@@ -446,16 +449,19 @@ static int check_pcrs(struct tpm *tpm, const struct tpm_disk *disk, uint32_t pcr
 		if (!(pcrs & 1u << pcr) || memcmp(disk->hints + i * TPM_HINT_BYTES, now.value[i], TPM_HINT_BYTES) == 0)
 			continue;
 		if (pcr == TPM_PCR_DOOR)
-			return failure_set(f, REASON_WRONG_SECRET, EPERM, name, "Restart, or use the passphrase.",
-					   "the TPM gives the key out once in a boot, and PCR %u says that it was asked", pcr);
-		if (length < sizeof(list))
+			shut = true;
+		else if (length < sizeof(list))
 			length += (size_t)snprintf(list + length, sizeof(list) - length, "%s%u (%s)", length ? ", " : "", pcr,
 						   tpm_pcr_meaning(pcr));
 	}
-	if (!length)
-		return 0;
-	return failure_set(f, REASON_WRONG_SECRET, ESTALE, name, "Use the passphrase; then seal to the TPM anew.",
-			   "the TPM keeps the key, because this boot is another: changed is PCR %s", list);
+	if (length)
+		return failure_set(f, REASON_WRONG_SECRET, ESTALE, name, REMEDY_ANEW,
+				   "the TPM keeps the key, because this boot is another: changed is PCR %s", list);
+	if (shut)
+		return failure_set(f, REASON_WRONG_SECRET, EPERM, name, "Restart, or use the passphrase.",
+				   "the TPM gives the key out once in a boot, and PCR %u says that it was asked",
+				   TPM_PCR_DOOR);
+	return 0;
 }
 
 static int load(struct tpm *tpm, const struct tpm_disk *disk, ESYS_TR *object, const char *name, struct failure *f)
@@ -472,7 +478,7 @@ static int load(struct tpm *tpm, const struct tpm_disk *disk, ESYS_TR *object, c
 				   "what the TPM sealed cannot be read");
 	rc = Esys_Load(tpm->esys, tpm->parent, tpm->session, ESYS_TR_NONE, ESYS_TR_NONE, &private, &public, object);
 	if (answer(rc) == TPM2_RC_INTEGRITY)
-		return failure_set(f, REASON_WRONG_SECRET, ENOKEY, name, "Use the passphrase; then seal to the TPM anew.",
+		return failure_set(f, REASON_WRONG_SECRET, ENOKEY, name, REMEDY_ANEW,
 				   "another TPM sealed it, or this one was cleared since, or it was changed");
 	return rc == TSS2_RC_SUCCESS ? 0 : refused(f, rc, "loading what it sealed");
 }
@@ -508,15 +514,32 @@ static int ask(struct tpm *tpm, ESYS_TR object, uint32_t pcrs, bool pin, const c
 	if (pin && answer(rc) == TPM2_RC_LOCKOUT)
 		return TPM_TRIES_USED;
 	if (answer(rc) == TPM2_RC_POLICY_FAIL || answer(rc) == TPM2_RC_PCR_CHANGED)
-		return failure_set(f, REASON_WRONG_SECRET, ESTALE, name, "Use the passphrase; then seal to the TPM anew.",
+		return failure_set(f, REASON_WRONG_SECRET, ESTALE, name, REMEDY_ANEW,
 				   "the TPM keeps the key, because this boot is another, or what it sealed was changed");
 	return refused(f, rc, "unsealing");
+}
+
+/* 0, KEY_WRONG_SECRET for none, TPM_TRIES_USED, or an error. */
+static int give_pin(struct tpm *tpm, ESYS_TR object, struct bytes pin, const uint8_t *id,
+		    const uint8_t salt[TPM_SALT_BYTES], struct failure *f)
+{
+	AUTO_SECRET TPM2B_AUTH *auth = secret_new(sizeof(*auth));
+	int r;
+
+	if (!pin.size)
+		return KEY_WRONG_SECRET;
+	r = tpm_tries_left(tpm, f);
+	if (r <= 0)
+		return r < 0 ? r : TPM_TRIES_USED;
+	r = auth ? auth_of(pin, id, salt, auth) : -ENOMEM;
+	if (r >= 0 && Esys_TR_SetAuth(tpm->esys, object, auth) != TSS2_RC_SUCCESS)
+		r = -EIO;
+	return r < 0 ? failure_set(f, REASON_CRYPTO, -r, "TPM", NULL, "the PIN cannot be given to it") : 0;
 }
 
 int tpm_unseal(struct tpm *tpm, const void *place, struct bytes pin, const uint8_t id[KEY_SET_ID_BYTES], const char *name,
 	       uint8_t blob_key[CRYPTO_KEY_BYTES], struct failure *f)
 {
-	AUTO_SECRET TPM2B_AUTH *auth = secret_new(sizeof(*auth));
 	ESYS_TR object = ESYS_TR_NONE;
 	struct tpm_disk disk;
 	struct tpm_part part;
@@ -525,28 +548,17 @@ int tpm_unseal(struct tpm *tpm, const void *place, struct bytes pin, const uint8
 	memcpy(&disk, place, sizeof(disk));
 	r = tpm_part_decode(&disk, name, &part, f);
 	if (r >= 0)
-		r = check_pcrs(tpm, &disk, part.pcrs, name, f);
-	if (r < 0)
-		return r;
-	if (part.pin && !pin.size)
-		return KEY_WRONG_SECRET;
-	if (part.pin) {
-		r = tpm_tries_left(tpm, f);
-		if (r <= 0)
-			return r < 0 ? r : TPM_TRIES_USED;
-		r = auth ? auth_of(pin, id, disk.salt, auth) : -ENOMEM;
-		if (r < 0)
-			return failure_set(f, REASON_CRYPTO, -r, "TPM", NULL, "the PIN cannot be given to it");
-	}
-	r = begin(tpm, le32toh(disk.parent), false, f);
+		r = begin(tpm, le32toh(disk.parent), false, f);
 	if (r >= 0)
 		r = load(tpm, &disk, &object, name, f);
-	if (r >= 0) {
-		if (part.pin)
-			Esys_TR_SetAuth(tpm->esys, object, auth);
+	if (r >= 0)
+		r = check_pcrs(tpm, &disk, part.pcrs, name, f);
+	if (r >= 0 && part.pin)
+		r = give_pin(tpm, object, pin, id, disk.salt, f);
+	if (r == 0)
 		r = ask(tpm, object, part.pcrs, part.pin, name, blob_key, f);
+	if (object != ESYS_TR_NONE)
 		Esys_FlushContext(tpm->esys, object);
-	}
 	drop_parent(tpm);
 	forget_answer(tpm);
 	return r;
@@ -568,6 +580,6 @@ int tpm_shut(struct tpm *tpm, struct failure *f)
 		return refused(f, rc, "extending a PCR");
 	r = read_pcr(tpm, TPM_PCR_DOOR, value, f);
 	if (r >= 0 && memcmp(value, zeros, sizeof(zeros)) == 0)
-		return failure_set(f, REASON_CRYPTO, EIO, "TPM", NULL, "PCR %d does not change", TPM_PCR_DOOR);
+		return failure_set(f, REASON_TPM, EIO, "TPM", NULL, "PCR %d does not change", TPM_PCR_DOOR);
 	return r;
 }

@@ -58,11 +58,11 @@ const char *tpm_pcr_meaning(unsigned int pcr);
 
 struct tpm;
 
-/* False in a build without libtss2, where all that follows fails with REASON_CRYPTO (-EOPNOTSUPP). */
+/* False in a build without libtss2, where all that follows fails with REASON_NO_TPM (-EOPNOTSUPP). */
 bool tpm_available(void);
 
 /*
- * @where is libtss2's: TPM_DEVICE in earnest. REASON_CRYPTO (-ENODEV) if there is none. Before there are threads:
+ * @where is libtss2's: TPM_DEVICE in earnest. REASON_NO_TPM (-ENODEV) if there is none. Before there are threads:
  * turns off libtss2's own messages, by an environment variable.
  */
 int tpm_open(struct tpm **tpm, const char *where, struct failure *f);
@@ -77,21 +77,22 @@ struct tpm_policy {
 
 /*
  * Seal @blob_key under @policy into the TPM_PART_BYTES at @place, for the key set @id. REASON_USAGE (-EINVAL) for PCRs that are
- * too many, unknown, or too few for want of a PIN; REASON_CRYPTO with -ENODATA for one that nothing was measured into, and
- * whatever the TPM says.
+ * too many, unknown, or too few for want of a PIN; REASON_TPM_UNMEASURED (-ENODATA) for one that nothing was measured into;
+ * REASON_TPM for whatever the TPM says, (-EMSGSIZE) if what it sealed is too large.
  */
 int tpm_seal(struct tpm *tpm, const struct tpm_policy *policy, const uint8_t id[KEY_SET_ID_BYTES],
 	     const uint8_t blob_key[CRYPTO_KEY_BYTES], void *place, struct failure *f);
 
 /*
  * Give @blob_key out, into memory for secrets. KEY_WRONG_SECRET for another PIN; TPM_TRIES_USED, the PIN not tried.
- * REASON_WRONG_SECRET: -ESTALE if a PCR has changed, which is named; -EPERM if tpm_shut() was here since the last reset; -ENOKEY
- * if another TPM sealed it, or this one was cleared. Else as tpm_part_decode(), or REASON_CRYPTO.
+ * REASON_WRONG_SECRET: -ENOKEY if another TPM sealed it, or this one was cleared; -ESTALE if a PCR has changed, which is named;
+ * -EPERM if that is only because tpm_shut() was here since the last reset. Without a PIN that is asked for, KEY_WRONG_SECRET
+ * says that all this is not so. Else as tpm_part_decode(), or REASON_TPM.
  */
 int tpm_unseal(struct tpm *tpm, const void *place, struct bytes pin, const uint8_t id[KEY_SET_ID_BYTES], const char *name,
 	       uint8_t blob_key[CRYPTO_KEY_BYTES], struct failure *f);
 
-/* Wrong PINs that may be tried before TPM_TRIES_USED. 0 or more, or REASON_CRYPTO. */
+/* Wrong PINs that may be tried before TPM_TRIES_USED. 0 or more, or REASON_TPM. */
 int tpm_tries_left(struct tpm *tpm, struct failure *f);
 
 /* Extend TPM_PCR_DOOR in all banks: no key of ours comes out before the next reset. Again does no harm. */

@@ -13,6 +13,7 @@ static const struct {
 } ways[] = {
 	[KEY_WAY_PASSPHRASE] = {"passphrase", "passphrase", BLOB_WRAP_PASSPHRASE},
 	[KEY_WAY_RECOVERY] = {"recovery", "recovery key", BLOB_WRAP_RECOVERY},
+	[KEY_WAY_TPM] = {"tpm", "TPM", BLOB_WRAP_TPM},
 };
 _Static_assert(ARRAY_LENGTH(ways) == _KEY_WAY_MAX, "each way has a row");
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a human typed, tried on a sealed private blob: one question for a passphrase or a recovery key. */
+/* The ways to open a sealed private blob; and what a human typed, tried on it: one question for a passphrase or a recovery key. */
 #pragma once
 
 #include "seal/blob.h"
@@ -7,11 +7,12 @@
 enum key_way {
 	KEY_WAY_PASSPHRASE,
 	KEY_WAY_RECOVERY,
+	KEY_WAY_TPM,
 	_KEY_WAY_MAX,
 	_KEY_WAY_INVALID = -1,
 };
 
-/* "passphrase", "recovery"; NULL outside the enum. And back. The text is for people: "passphrase", "recovery key". */
+/* "passphrase", "recovery", "tpm"; NULL outside the enum. And back. The text is for people: "recovery key", "TPM". */
 const char *key_way_name(enum key_way way);
 const char *key_way_text(enum key_way way);
 enum key_way key_way_from_name(const char *name);
@@ -19,7 +20,7 @@ enum key_way key_way_from_name(const char *name);
 uint32_t key_way_wrap(enum key_way way);
 
 struct key_answer {
-	enum key_way way;   /* what opened it, or _KEY_WAY_INVALID */
+	enum key_way way;   /* which of the first two opened it, or _KEY_WAY_INVALID */
 	bool typo;          /* KEY_WRONG_SECRET: it was meant as a recovery key, and is none */
 	unsigned int group; /* then the first group that is wrong; 0: there is too much */
 };

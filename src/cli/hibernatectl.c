@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/fdio.h"
 #include "cli/client.h"
-#include "cli/key-commands.h"
 #include "common/next-boot.h"
 #include "config/config.h"
 
@@ -17,8 +16,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define EXTENTS_MAX 65536
+#define KEY_PATH    PKGLIBEXECDIR "/hibernatectl-key"
 
 static const char usage[] =
 	"Usage: hibernatectl COMMAND\n"
@@ -31,9 +32,9 @@ static const char usage[] =
 	"  discard DEVICE    drop the image on an active swap area\n"
 	"  keygen            make the keys that images are sealed with\n"
 	"  key list          which keys there are\n"
-	"  key test          whether a passphrase or recovery key opens them\n"
-	"  key add KIND      another passphrase or recovery key\n"
-	"  key remove KIND   one less; KIND is passphrase or recovery\n"
+	"  key test          whether a passphrase, recovery key or TPM opens them\n"
+	"  key add KIND      another way to open them\n"
+	"  key remove KIND   one less; KIND is passphrase, recovery or tpm\n"
 	"\n"
 	"  --help            show this text\n"
 	"  --version         show the version\n"
@@ -187,6 +188,14 @@ static int usage_error(const char *what, const char *object)
 	return reason_exit_status(REASON_USAGE);
 }
 
+/* Returns only if that failed. */
+static int become_key(char **argv)
+{
+	execv(KEY_PATH, argv);
+	fprintf(stderr, "hibernatectl: " KEY_PATH ": cannot be started: %s. Reinstall hibernated.\n", strerrordesc_np(errno));
+	return reason_exit_status(REASON_INTERNAL);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -200,7 +209,7 @@ int main(int argc, char **argv)
 	char text[1024];
 
 	if (command < 0 && argc > 1 && (strcmp(argv[1], "keygen") == 0 || strcmp(argv[1], "key") == 0))
-		return key_main(argc - 1, argv + 1);
+		return become_key(argv);
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
 		switch (c) {

@@ -15,6 +15,8 @@ struct work {
 	struct blob_random *random;
 	struct key_set *set;
 	uint8_t *recovery;
+	struct tpm *tpm;
+	uint8_t part[TPM_PART_BYTES]; /* what it sealed */
 	uint32_t wraps; /* BLOB_WRAP_* that are there */
 	int lock;
 };
@@ -28,6 +30,7 @@ static void work_deinit(struct work *work)
 	work->random = secret_free(work->random);
 	work->set = secret_free(work->set);
 	work->recovery = secret_free(work->recovery);
+	work->tpm = tpm_free(work->tpm);
 	work->lock = fd_close(work->lock);
 }
 
@@ -76,6 +79,9 @@ static int store_changed(struct work *work, const struct key_options *options, c
 
 /* ---- key add ---- */
 
+static const char after_updates[] = " After an update of boot loader, kernel or initramfs, and a restart, this is to be done "
+				    "anew, with --force: until then the passphrase opens them.";
+
 static int add(struct work *work, const struct key_options *options, struct failure *f)
 {
 	const char *text = key_way_text(options->way);
@@ -87,13 +93,18 @@ static int add(struct work *work, const struct key_options *options, struct fail
 		return failure_set(f, REASON_KEYS_EXIST, EEXIST, options->directory,
 				   "With --force it is replaced; images that were made before stay readable by it.",
 				   "there is a %s already", text);
+	if (options->way == KEY_WAY_TPM) {
+		r = key_tpm_open(options, &work->tpm, f);
+		if (r < 0)
+			return r;
+	}
 	r = key_ask_current(options, work->material, "Passphrase or recovery key as it is: ", work->current,
 			    work->opened, &way, f);
 	if (r < 0)
 		return r;
 	switch (options->way) {
 	case KEY_WAY_PASSPHRASE:
-		r = key_ask_new(options, options->new_passphrase_fd, work->fresh, f);
+		r = key_ask_new(options, options->way, options->new_passphrase_fd, work->fresh, f);
 		if (r >= 0)
 			r = key_cost(options, &change.cost, f);
 		change.passphrase = asked_bytes(work->fresh);
@@ -102,6 +113,10 @@ static int add(struct work *work, const struct key_options *options, struct fail
 		r = key_new_recovery(work->material, work->recovery, f);
 		change.recovery = work->recovery;
 		break;
+	case KEY_WAY_TPM:
+		r = key_tpm_seal(options, work->tpm, work->opened, work->part, f);
+		change.tpm = work->part;
+		break;
 	case _KEY_WAY_MAX:
 	case _KEY_WAY_INVALID:
 		return -EINVAL;
@@ -109,7 +124,8 @@ static int add(struct work *work, const struct key_options *options, struct fail
 	if (r >= 0)
 		r = store_changed(work, options, &change, f);
 	if (r >= 0)
-		key_note("%s: images are opened by the new %s from the next one on.", options->directory, text);
+		key_note("%s: images are opened by the new %s from the next one on.%s", options->directory, text,
+			 options->way == KEY_WAY_TPM && !options->pin ? after_updates : "");
 	return r;
 }
 
@@ -170,7 +186,7 @@ static int remove_way(struct work *work, const struct key_options *options, stru
 			key_note("%s: a new key set, opened by the %s alone. The %s opens no image that is made from now on. "
 				 "Images made before are not affected.%s",
 				 options->directory, key_way_text(stays), text,
-				 work->wraps & BLOB_WRAP_TPM ? " The TPM opens it no more." : "");
+				 work->wraps & BLOB_WRAP_TPM & ~change.remove ? " The TPM opens it no more." : "");
 		return r;
 	}
 	r = store_changed(work, options, &change, f);

@@ -7,6 +7,7 @@
 #include "seal/cost.h"
 #include "seal/disk.h"
 #include "seal/quality.h"
+#include "seal/slot.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -45,16 +46,19 @@ static bool beyond_ascii(struct bytes text)
 	return false;
 }
 
-static int check_new(const struct key_options *options, const struct asked *asked, struct failure *f)
+static int check_new(const struct key_options *options, enum key_way way, const struct asked *asked, struct failure *f)
 {
-	int r = quality_check(asked_bytes(asked), options->allow_weak, f);
+	bool pin = way == KEY_WAY_TPM;
+	int r = pin ? quality_check_pin(asked_bytes(asked), options->allow_weak, f) :
+		      quality_check(asked_bytes(asked), options->allow_weak, f);
 
 	if (r >= 0 && beyond_ascii(asked_bytes(asked)))
-		key_note("The passphrase has characters beyond ASCII: can you type them when no keyboard layout is loaded?");
+		key_note("The %s has characters beyond ASCII: can you type them when no keyboard layout is loaded?",
+			 pin ? "PIN" : "passphrase");
 	return r;
 }
 
-int key_ask_new(const struct key_options *options, int fd, struct asked *asked, struct failure *f)
+int key_ask_new(const struct key_options *options, enum key_way way, int fd, struct asked *asked, struct failure *f)
 {
 	AUTO_SECRET struct asked *again = secret_new(sizeof(*again));
 	int r;
@@ -63,15 +67,16 @@ int key_ask_new(const struct key_options *options, int fd, struct asked *asked, 
 		return key_no_memory(f);
 	if (fd >= 0) {
 		r = ask_fd(fd, asked, f);
-		return r < 0 ? r : check_new(options, asked, f);
+		return r < 0 ? r : check_new(options, way, asked, f);
 	}
-	r = ask_terminal("New passphrase: ", asked, f);
+	r = ask_terminal(way == KEY_WAY_TPM ? "New PIN: " : "New passphrase: ", asked, f);
 	if (r >= 0)
-		r = check_new(options, asked, f);
+		r = check_new(options, way, asked, f);
 	if (r >= 0)
 		r = ask_terminal("The same again: ", again, f);
 	if (r >= 0 && (asked->size != again->size || !secret_equal(asked->text, again->text, asked->size)))
-		r = failure_set(f, REASON_WRONG_SECRET, 0, "passphrase", "Try again.", "the two are not the same");
+		r = failure_set(f, REASON_WRONG_SECRET, 0, way == KEY_WAY_TPM ? "PIN" : "passphrase", "Try again.",
+				"the two are not the same");
 	return r;
 }
 
@@ -105,6 +110,36 @@ int key_ask_current(const struct key_options *options, const struct key_material
 				   "the sealed private key is not the one of the public keys beside it");
 	*way = answer.way;
 	return 0;
+}
+
+static int rehearse(const struct key_material *material, const struct key_opened *opened)
+{
+	AUTO_SECRET uint8_t *keys = secret_new(3 * CRYPTO_KEY_BYTES); /* ephemeral, image key, image key again */
+	uint8_t page[PAGE_BYTES] = {0}, *again = keys + 2 * CRYPTO_KEY_BYTES;
+	struct slot_image image = {.suite = suite_default()};
+	struct key_slot slot;
+	int r = keys ? secret_random(keys, (size_t)2 * CRYPTO_KEY_BYTES) : -ENOMEM;
+
+	if (r >= 0)
+		r = key_slot_make(&material->public, &image, keys, keys + CRYPTO_KEY_BYTES, &slot);
+	if (r >= 0)
+		r = key_slot_open(&slot, &image, &opened->public, opened->recipient_secret, again);
+	if (r >= 0 && !secret_equal(keys + CRYPTO_KEY_BYTES, again, CRYPTO_KEY_BYTES))
+		r = -EBADMSG;
+	if (r >= 0)
+		r = header_sign(material->signing_seed, page);
+	return r < 0 ? r : header_verify(opened->public.verifier, page);
+}
+
+int key_rehearse(const struct key_options *options, const struct key_material *material, const struct key_opened *opened,
+		 struct failure *f)
+{
+	int r = rehearse(material, opened);
+
+	if (r >= 0)
+		return 0;
+	return failure_set(f, REASON_KEY_FILE, -r, options->directory, "Make a new key set.",
+			   "what it seals and signs does not open and verify again");
 }
 
 int key_cost(const struct key_options *options, struct argon2_cost *cost, struct failure *f)

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * hibernatectl-key: what hibernatectl becomes for keygen and key. A program of its own, because it alone needs libgcrypt and
+ * libtss2, whose loading takes as long as all the rest of hibernatectl.
+ */
 #include "cli/key-commands.h"
 #include "config/config.h"
 
@@ -23,21 +27,34 @@ enum {
 	OPTION_REVOKE = 1 << 8,
 	OPTION_JSON = 1 << 9,
 	OPTION_NO_CONFIG = 1 << 10,
+	OPTION_PIN = 1 << 11,
+	OPTION_PIN_FD = 1 << 12,
+	OPTION_PCRS = 1 << 13,
+	OPTION_TPM = 1 << 14,
+};
+
+/* Options that are about a TPM. */
+#define OPTIONS_TPM (OPTION_PIN | OPTION_PIN_FD | OPTION_PCRS | OPTION_TPM)
+
+enum takes_way {
+	TAKES_NONE,
+	TAKES_WAY,
+	TAKES_WAY_OR_NONE,
 };
 
 static const struct {
 	const char *word; /* behind "key"; NULL: keygen */
-	bool takes_way;
+	enum takes_way way;
 	unsigned int options; /* besides --directory */
 	int (*run)(const struct key_options *options, struct failure *f);
 } commands[] = {
-	{NULL, false, OPTION_PASSPHRASE_FD | OPTION_ARGON2 | OPTION_LABEL | OPTION_RECOVERY | OPTION_FORCE |
+	{NULL, TAKES_NONE, OPTION_PASSPHRASE_FD | OPTION_ARGON2 | OPTION_LABEL | OPTION_RECOVERY | OPTION_FORCE |
 	 OPTION_ALLOW_WEAK | OPTION_NO_CONFIG, key_generate},
-	{"add", true, OPTION_PASSPHRASE_FD | OPTION_NEW_PASSPHRASE_FD | OPTION_ARGON2 | OPTION_FORCE | OPTION_ALLOW_WEAK,
-	 key_add},
-	{"remove", true, OPTION_PASSPHRASE_FD | OPTION_ARGON2 | OPTION_REVOKE, key_remove},
-	{"list", false, OPTION_JSON, key_list},
-	{"test", false, OPTION_PASSPHRASE_FD, key_test},
+	{"add", TAKES_WAY, OPTION_PASSPHRASE_FD | OPTION_NEW_PASSPHRASE_FD | OPTION_ARGON2 | OPTION_FORCE |
+	 OPTION_ALLOW_WEAK | OPTIONS_TPM, key_add},
+	{"remove", TAKES_WAY, OPTION_PASSPHRASE_FD | OPTION_ARGON2 | OPTION_REVOKE, key_remove},
+	{"list", TAKES_NONE, OPTION_JSON, key_list},
+	{"test", TAKES_WAY_OR_NONE, OPTION_PASSPHRASE_FD | OPTION_PIN_FD | OPTION_TPM, key_test},
 };
 
 static const struct option long_options[] = {
@@ -52,6 +69,10 @@ static const struct option long_options[] = {
 	{"revoke", no_argument, NULL, OPTION_REVOKE},
 	{"json", no_argument, NULL, OPTION_JSON},
 	{"no-config", no_argument, NULL, OPTION_NO_CONFIG},
+	{"pin", no_argument, NULL, OPTION_PIN},
+	{"pin-fd", required_argument, NULL, OPTION_PIN_FD},
+	{"pcrs", required_argument, NULL, OPTION_PCRS},
+	{"tpm", required_argument, NULL, OPTION_TPM},
 	{NULL, 0, NULL, 0},
 };
 
@@ -100,6 +121,20 @@ static bool take_cost(const char *text, struct argon2_cost *cost)
 	return argon2_cost_valid(cost);
 }
 
+/* "4,7,9". */
+static bool take_pcrs(const char *text, uint32_t *pcrs)
+{
+	unsigned long pcr;
+	bool more = true;
+
+	for (*pcrs = 0; more; *pcrs |= 1u << pcr) {
+		more = strchr(text, ',');
+		if (!take_number(&text, more ? ',' : '\0', TPM_PCR_COUNT - 1, &pcr))
+			return false;
+	}
+	return true;
+}
+
 static bool take_option(int option, struct key_options *options)
 {
 	switch (option) {
@@ -128,6 +163,16 @@ static bool take_option(int option, struct key_options *options)
 		return options->json = true;
 	case OPTION_NO_CONFIG:
 		return options->no_config = true;
+	case OPTION_PIN:
+		return options->pin = true;
+	case OPTION_PIN_FD:
+		options->pin = true;
+		return take_fd(optarg, &options->pin_fd);
+	case OPTION_PCRS:
+		return take_pcrs(optarg, &options->pcrs);
+	case OPTION_TPM:
+		options->tpm = optarg;
+		return optarg[0] != '\0';
 	default:
 		return false;
 	}
@@ -136,7 +181,10 @@ static bool take_option(int option, struct key_options *options)
 /* What the text says already, the C library need not say again. */
 static bool errno_told(const struct failure *f)
 {
-	if (f->reason == REASON_NO_KEYS || f->reason == REASON_KEYS_EXIST)
+	if (f->reason == REASON_NO_KEYS || f->reason == REASON_KEYS_EXIST || f->reason == REASON_NO_TPM ||
+	    f->reason == REASON_TPM_UNMEASURED || f->reason == REASON_TPM)
+		return true;
+	if (f->reason == REASON_WRONG_SECRET || (f->reason == REASON_USAGE && f->error == EINVAL))
 		return true;
 	return f->reason == REASON_KEY_FILE &&
 	       (f->error == EBADMSG || f->error == ELOOP || f->error == ENOTSUP || f->error == EPERM);
@@ -209,10 +257,30 @@ static int find_command(int argc, char **argv, int *words, int *status)
 	return -1;
 }
 
-int key_main(int argc, char **argv)
+/* The word behind the options, and whether it goes with them. 0, or the exit status after a message. */
+static int take_way(int argc, char **argv, enum takes_way takes, struct key_options *options)
+{
+	if (optind == argc && takes == TAKES_WAY)
+		return usage_error("passphrase, recovery or tpm?", "");
+	if (optind < argc && takes != TAKES_NONE) {
+		options->way = key_way_from_name(argv[optind]);
+		if (options->way == _KEY_WAY_INVALID)
+			return usage_error("neither passphrase, recovery nor tpm: ", argv[optind]);
+		optind++;
+	}
+	if (optind < argc)
+		return usage_error("too many arguments, from: ", argv[optind]);
+	if (options->way != KEY_WAY_TPM && (options->pin || options->pcrs || options->tpm))
+		return usage_error("only for tpm: --pin, --pin-fd, --pcrs, --tpm", "");
+	if (!options->tpm)
+		options->tpm = TPM_DEVICE;
+	return 0;
+}
+
+static int key_main(int argc, char **argv)
 {
 	struct key_options options = {
-		.way = _KEY_WAY_INVALID, .passphrase_fd = -1, .new_passphrase_fd = -1};
+		.way = _KEY_WAY_INVALID, .passphrase_fd = -1, .new_passphrase_fd = -1, .pin_fd = -1};
 	char directory[CONFIG_VALUE_MAX];
 	int words = 0, status = 0, option, command = find_command(argc, argv, &words, &status);
 
@@ -230,15 +298,13 @@ int key_main(int argc, char **argv)
 		if (!take_option(option, &options))
 			return usage_error("not a value for its option: ", argv[optind - 1]);
 	}
-	if (commands[command].takes_way) {
-		if (optind == argc)
-			return usage_error("passphrase or recovery?", "");
-		options.way = key_way_from_name(argv[optind]);
-		if (options.way == _KEY_WAY_INVALID)
-			return usage_error("neither passphrase nor recovery: ", argv[optind]);
-		optind++;
-	}
-	if (optind < argc)
-		return usage_error("too many arguments, from: ", argv[optind]);
-	return run((size_t)command, &options, directory, sizeof(directory));
+	status = take_way(argc, argv, commands[command].way, &options);
+	return status ? status : run((size_t)command, &options, directory, sizeof(directory));
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1 && (strcmp(argv[1], "keygen") == 0 || strcmp(argv[1], "key") == 0))
+		return key_main(argc - 1, argv + 1);
+	return usage_error("run hibernatectl(1): keygen, or key?", "");
 }

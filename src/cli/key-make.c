@@ -135,7 +135,7 @@ int key_generate(const struct key_options *options, struct failure *f)
 	if (r >= 0)
 		r = lock = key_file_lock(options->directory, f);
 	if (r >= 0)
-		r = key_ask_new(options, options->passphrase_fd, asked, f);
+		r = key_ask_new(options, KEY_WAY_PASSPHRASE, options->passphrase_fd, asked, f);
 	if (r >= 0)
 		r = key_cost(options, &secrets.cost, f);
 	if (r >= 0)

@@ -5,11 +5,20 @@
 #include "cli/json.h"
 #include "cli/key-commands.h"
 #include "seal/disk.h"
-#include "seal/slot.h"
 
 #include <errno.h>
 #include <string.h>
 #include <time.h>
+
+static void list_tpm_as_json(struct json *json, const struct tpm_part *part)
+{
+	json_bool(json, "pin", part->pin);
+	json_open_list(json, "pcrs");
+	for (unsigned int pcr = 0; pcr < TPM_PCR_COUNT; pcr++)
+		if (part->pcrs & 1u << pcr)
+			json_number(json, NULL, pcr);
+	json_close_list(json);
+}
 
 static void list_as_json(const struct key_options *options, const struct key_material *material,
 			 const struct key_blob *blob)
@@ -33,13 +42,8 @@ static void list_as_json(const struct key_options *options, const struct key_mat
 			json_number(&json, "passes", blob->passphrase.cost.passes);
 			json_number(&json, "lanes", blob->passphrase.cost.lanes);
 		}
-		json_close(&json);
-	}
-	if (blob->wraps & BLOB_WRAP_TPM) {
-		json_open(&json, NULL);
-		json_string(&json, "kind", "tpm");
-		json_bool(&json, "pin", blob->tpm.pin);
-		json_number(&json, "pcrs", blob->tpm.pcrs);
+		if (way == KEY_WAY_TPM)
+			list_tpm_as_json(&json, &blob->tpm);
 		json_close(&json);
 	}
 	json_close_list(&json);
@@ -50,6 +54,7 @@ static void list_as_text(const struct key_options *options, const struct key_mat
 			 const struct key_blob *blob)
 {
 	char id[2 * KEY_SET_ID_BYTES + 1], label[4 * KEY_FILE_LABEL_BYTES], made[40] = "at an unknown time";
+	char pcrs[KEY_PCRS_TEXT_MAX];
 	time_t seconds = (time_t)(material->created_usec / USEC_PER_SEC);
 	struct tm tm;
 
@@ -64,10 +69,10 @@ static void list_as_text(const struct key_options *options, const struct key_mat
 		if (way == KEY_WAY_PASSPHRASE)
 			printf(": Argon2id, %u KiB, passes: %u, lanes: %u", blob->passphrase.cost.memory_kib,
 			       blob->passphrase.cost.passes, blob->passphrase.cost.lanes);
+		if (way == KEY_WAY_TPM)
+			printf("%s: PCRs %s", blob->tpm.pin ? " and a PIN" : "", key_pcrs_text(blob->tpm.pcrs, pcrs));
 		putchar('\n');
 	}
-	if (blob->wraps & BLOB_WRAP_TPM)
-		printf("TPM%s, PCRs %#x\n", blob->tpm.pin ? " and a PIN" : "", blob->tpm.pcrs);
 }
 
 int key_list(const struct key_options *options, struct failure *f)
@@ -90,32 +95,13 @@ int key_list(const struct key_options *options, struct failure *f)
 	return 0;
 }
 
-/* What hibernating and resuming do with the keys, on a header page and an image key of no image. */
-static int rehearse(const struct key_material *material, const struct key_opened *opened)
-{
-	AUTO_SECRET uint8_t *keys = secret_new(3 * CRYPTO_KEY_BYTES); /* ephemeral, image key, image key again */
-	uint8_t page[PAGE_BYTES] = {0}, *again = keys + 2 * CRYPTO_KEY_BYTES;
-	struct slot_image image = {.suite = suite_default()};
-	struct key_slot slot;
-	int r = keys ? secret_random(keys, (size_t)2 * CRYPTO_KEY_BYTES) : -ENOMEM;
-
-	if (r >= 0)
-		r = key_slot_make(&material->public, &image, keys, keys + CRYPTO_KEY_BYTES, &slot);
-	if (r >= 0)
-		r = key_slot_open(&slot, &image, &opened->public, opened->recipient_secret, again);
-	if (r >= 0 && !secret_equal(keys + CRYPTO_KEY_BYTES, again, CRYPTO_KEY_BYTES))
-		r = -EBADMSG;
-	if (r >= 0)
-		r = header_sign(material->signing_seed, page);
-	return r < 0 ? r : header_verify(opened->public.verifier, page);
-}
-
 int key_test(const struct key_options *options, struct failure *f)
 {
 	AUTO_SECRET struct key_material *material = secret_new(sizeof(*material));
 	AUTO_SECRET struct key_opened *opened = secret_new(sizeof(*opened));
 	AUTO_SECRET struct asked *asked = secret_new(sizeof(*asked));
 	char id[2 * KEY_SET_ID_BYTES + 1];
+	struct key_blob blob;
 	enum key_way way;
 	int r;
 
@@ -123,14 +109,25 @@ int key_test(const struct key_options *options, struct failure *f)
 		return key_no_memory(f);
 	r = key_file_load(options->directory, material, f);
 	if (r >= 0)
+		r = key_blob_decode(material->blob, options->directory, &blob, f);
+	if (r >= 0 && options->way != _KEY_WAY_INVALID && !(blob.wraps & key_way_wrap(options->way)))
+		r = failure_set(f, REASON_NO_KEYS, ENOENT, options->directory, "Add it with hibernatectl key add.",
+				"it has no %s", key_way_text(options->way));
+	if (r >= 0 && options->way == KEY_WAY_TPM)
+		return key_tpm_test(options, material, f);
+	if (r >= 0)
 		r = key_ask_current(options, material, "Passphrase or recovery key: ", asked, opened, &way, f);
+	if (r >= 0 && options->way != _KEY_WAY_INVALID && way != options->way)
+		r = failure_set(f, REASON_WRONG_SECRET, 0, options->directory, NULL, "this is the %s, not the %s",
+				key_way_text(way), key_way_text(options->way));
 	if (r < 0)
 		return r;
-	r = rehearse(material, opened);
+	r = key_rehearse(options, material, opened, f);
 	if (r < 0)
-		return failure_set(f, REASON_KEY_FILE, -r, options->directory, "Make a new key set.",
-				   "what it seals and signs does not open and verify again");
+		return r;
 	printf("%s: the %s opens key set %s\n", options->directory, key_way_text(way),
 	       key_set_text(&material->public, id));
+	if (blob.wraps & BLOB_WRAP_TPM && options->way == _KEY_WAY_INVALID)
+		key_note("Whether the TPM opens it too, hibernatectl key test tpm tells.");
 	return 0;
 }

@@ -24,18 +24,23 @@ endif
 
 bin_PROGRAMS += hibernatectl
 hibernatectl_SOURCES = src/cli/hibernatectl.c src/cli/client.c src/cli/client.h \
+	src/common/next-boot.c src/common/next-boot.h
+hibernatectl_CFLAGS = $(AM_CFLAGS) $(LIBSYSTEMD_CFLAGS)
+hibernatectl_LDADD = libhibernate.a $(LIBSYSTEMD_LIBS) $(LIBBLKID_LIBS) $(LIBLZ4_LIBS) $(LIBZSTD_LIBS) $(LIBXXHASH_LIBS)
+
+# What hibernatectl becomes for keygen and key.
+pkglibexec_PROGRAMS += hibernatectl-key
+hibernatectl_key_SOURCES = src/cli/key-main.c \
 	src/cli/ask.c src/cli/ask.h \
 	src/cli/json.c src/cli/json.h \
 	src/cli/key-change.c \
 	src/cli/key-commands.h \
 	src/cli/key-common.c \
-	src/cli/key-main.c \
 	src/cli/key-make.c \
 	src/cli/key-show.c \
-	src/common/next-boot.c src/common/next-boot.h
-hibernatectl_CFLAGS = $(AM_CFLAGS) $(LIBSYSTEMD_CFLAGS)
-hibernatectl_LDADD = libhibernate.a $(LIBSYSTEMD_LIBS) $(LIBBLKID_LIBS) $(LIBLZ4_LIBS) $(LIBZSTD_LIBS) \
-	$(LIBXXHASH_LIBS) $(LIBGCRYPT_LIBS)
+	src/cli/key-tpm.c
+hibernatectl_key_CFLAGS = $(AM_CFLAGS)
+hibernatectl_key_LDADD = libhibernate.a $(LIBBLKID_LIBS) $(LIBLZ4_LIBS) $(LIBZSTD_LIBS) $(LIBGCRYPT_LIBS) $(TSS2_LIBS)
 
 install-exec-hook:
 	cd $(DESTDIR)$(bindir) && $(LN_S) -f hibernatectl s2disk && $(LN_S) -f hibernatectl s2both

@@ -54,6 +54,31 @@ static const struct {
 	{"correct horse battery staple\x7f", false, "control characters"},
 };
 
+static const struct {
+	const char *pin;
+	bool weak_too;
+	const char *text;
+} pins[] = {
+	{"1234", false, NULL},
+	{"123", false, "fewer than 4"},
+	{"123", true, NULL},
+	{"", true, "it is empty"},
+	{"", false, "it is empty"},
+	{"12\t34", true, "control characters"},
+};
+
+START_TEST(pins_that_say_nothing_are_refused)
+{
+	struct bytes pin = {pins[_i].pin, strlen(pins[_i].pin)};
+	struct failure f = {0};
+
+	ck_assert_int_eq(quality_check_pin(pin, pins[_i].weak_too, &f), pins[_i].text ? -EINVAL : 0);
+	ck_assert_int_eq(f.reason, pins[_i].text ? REASON_WEAK_SECRET : REASON_NONE);
+	if (pins[_i].text)
+		ck_assert_msg(strstr(f.text, pins[_i].text), "%s", f.text);
+}
+END_TEST
+
 START_TEST(weak_passphrases_are_refused)
 {
 	struct bytes passphrase = {checks[_i].passphrase, strlen(checks[_i].passphrase)};
@@ -139,6 +164,7 @@ int main(void)
 	int failures;
 
 	tcase_add_loop_test(cases, bits_are_estimated, 0, (int)ARRAY_LENGTH(estimates));
+	tcase_add_loop_test(cases, pins_that_say_nothing_are_refused, 0, (int)ARRAY_LENGTH(pins));
 	tcase_add_loop_test(cases, weak_passphrases_are_refused, 0, (int)ARRAY_LENGTH(checks));
 	tcase_add_loop_test(cases, a_cost_fits_time_and_memory, 0, (int)ARRAY_LENGTH(fits));
 	tcase_add_loop_test(cases, the_memory_of_an_initramfs_is_less, 0, (int)ARRAY_LENGTH(memories));

@@ -316,7 +316,7 @@ START_TEST(there_is_no_tpm)
 	struct tpm *none = NULL;
 
 	ck_assert_int_eq(tpm_open(&none, "device:/nowhere/tpmrm0", &failure), -ENODEV);
-	ck_assert_int_eq(failure.reason, REASON_CRYPTO);
+	ck_assert_int_eq(failure.reason, REASON_NO_TPM);
 	ck_assert_ptr_null(none);
 	ck_assert_ptr_null(tpm_free(NULL));
 }
