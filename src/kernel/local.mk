@@ -20,7 +20,7 @@ TESTS += $(KERNEL_CHECKS)
 
 if HAVE_CHECK
 KERNEL_TEST_SOURCES = src/kernel/tests/kexec-list.c src/kernel/tests/shim/ram.c src/kernel/tests/shim/ram.h \
-	src/kernel/tests/shim/linux/highmem.h src/kernel/tests/shim/linux/kexec.h src/kernel/files/kernel/kexec_list.h
+	src/kernel/tests/shim/sleep.c src/kernel/tests/shim/sleep.h src/kernel/tests/shim/linux/highmem.h src/kernel/tests/shim/linux/kexec.h src/kernel/files/kernel/kexec_list.h
 KERNEL_TEST_INCLUDES = -D_GNU_SOURCE -I$(srcdir)/src/kernel/tests -I$(srcdir)/src/kernel/tests/shim \
 	-I$(srcdir)/src/kernel/files
 KERNEL_TEST_SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -57,6 +57,7 @@ test_kexec_list_64_small_LDADD = $(CHECK_LIBS)
 check_PROGRAMS += test-restore-check
 test_restore_check_SOURCES = src/kernel/tests/restore-check.c src/kernel/tests/shim/paging.c \
 	src/kernel/tests/shim/paging.h src/kernel/tests/shim/ram.c src/kernel/tests/shim/ram.h \
+	src/kernel/tests/shim/sleep.c src/kernel/tests/shim/sleep.h \
 	src/kernel/tests/shim/asm/pgtable_types.h src/kernel/tests/shim/linux/log2.h src/kernel/tests/shim/linux/mm.h \
 	src/kernel/tests/shim/linux/suspend.h src/kernel/files/arch/x86/power/restore_check.h
 test_restore_check_CPPFLAGS = $(KERNEL_TEST_INCLUDES) -DENTRY_BITS=64 -DPAGE_SHIFT=12
@@ -71,7 +72,7 @@ TRANS_PGD_SOURCES = src/kernel/tests/trans-pgd.c src/kernel/tests/shim-arm64/mod
 	src/kernel/tests/shim-arm64/linux/kexec.h src/kernel/tests/shim-arm64/linux/mm.h \
 	src/kernel/tests/shim-arm64/linux/mmzone.h src/kernel/tests/shim-arm64/linux/printk.h \
 	src/kernel/tests/shim-arm64/linux/suspend.h src/kernel/tests/shim-arm64/copy.c \
-	src/kernel/tests/shim-arm64/verify.c
+	src/kernel/tests/shim-arm64/verify.c src/kernel/tests/shim/sleep.c src/kernel/tests/shim/sleep.h
 TRANS_PGD_INCLUDES = -D_GNU_SOURCE -I$(srcdir)/src/kernel/tests/shim-arm64
 TRANS_PGD_CFLAGS = $(KERNEL_TEST_CFLAGS) -fno-strict-aliasing
 

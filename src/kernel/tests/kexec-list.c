@@ -10,6 +10,7 @@
 #include "kernel/kexec_list.h"
 
 #include <check.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -505,6 +506,19 @@ START_TEST(refused_load_gives_back_all_it_took)
 }
 END_TEST
 
+START_TEST(sleeping_where_it_must_not_is_noticed)
+{
+	static spinlock_t lock;
+
+	start(4);
+	if (!_i)
+		spin_lock(&lock);
+	else
+		local_irq_disable();
+	add(IND_DESTINATION);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("kexec-list");
@@ -524,6 +538,9 @@ int main(void)
 			    0, rounds);
 	tcase_add_loop_test(entries, refused_page_leaves_the_list_as_it_was,
 			    0, rounds);
+	tcase_add_loop_test_raise_signal(entries,
+					 sleeping_where_it_must_not_is_noticed,
+					 SIGABRT, 0, 2);
 	tcase_set_timeout(entries, 120);
 	suite_add_tcase(suite, entries);
 	tcase_add_loop_test(loads, whole_load_arrives_where_it_belongs,

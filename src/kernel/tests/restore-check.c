@@ -10,6 +10,7 @@
 #include "arch/x86/power/restore_check.h"
 
 #include <check.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,17 @@ static size_t pbe_count, table_count;
 static unsigned long random_bits(void)
 {
 	return ram_random(1UL << 32) << 32 | ram_random(1UL << 32);
+}
+
+/* As swsusp_arch_resume() does it. */
+static bool verify(void)
+{
+	bool good;
+
+	local_irq_disable();
+	good = restore_check(&plan, &report);
+	local_irq_enable();
+	return good;
 }
 
 /* ---- a plan without a fault -------------------------------------------- */
@@ -301,7 +313,7 @@ START_TEST(what_is_right_passes_and_arrives)
 
 	start((uint64_t)_i);
 	tables = table_count;
-	if (!restore_check(&plan, &report))
+	if (!verify())
 		ck_abort_msg("%s: %#lx", report.fault, report.address);
 	ck_assert_uint_eq(report.tables, tables);
 	ck_assert_uint_eq(report.pages, pbe_count);
@@ -524,7 +536,7 @@ START_TEST(each_fault_is_found)
 
 	start((uint64_t)_i);
 	faults[fault].inject();
-	if (restore_check(&plan, &report))
+	if (verify())
 		ck_abort_msg("%s is not noticed", faults[fault].name);
 	if (!strstr(report.fault, faults[fault].words))
 		ck_abort_msg("%s: %s, not %s", faults[fault].name, report.fault,
@@ -576,7 +588,7 @@ START_TEST(whatever_passes_arrives)
 			corrupt_entry();
 		else
 			corrupt_list();
-		if (!restore_check(&plan, &report)) {
+		if (!verify()) {
 			refused++;
 		} else {
 			passed++;
@@ -601,7 +613,7 @@ START_TEST(tables_that_were_not_finished_do_not_pass)
 	ck_assert(!make_tables());
 	paging_refuse(-1);
 	make_rest(PBES_MAX);
-	ck_assert(!restore_check(&plan, &report));
+	ck_assert(!verify());
 	ck_assert(strstr(report.fault, "mapped"));
 	paging_deinit();
 }
@@ -621,11 +633,23 @@ START_TEST(marks_of_an_attempt_that_failed_do_not_matter)
 				set_page_private(page, plan.mark - 1 - i % 2);
 			}
 		}
-		if (!restore_check(&plan, &report))
+		if (!verify())
 			ck_abort_msg("%s: %#lx", report.fault, report.address);
 		paging_free_all();
 	}
 	paging_deinit();
+}
+END_TEST
+
+START_TEST(sleeping_where_it_must_not_is_noticed)
+{
+	local_irq_disable();
+	free_page(get_zeroed_page(GFP_ATOMIC));
+	if (!_i)
+		local_irq_enable();
+	free_page(get_zeroed_page(GFP_KERNEL));
+	if (!_i)
+		abort();
 }
 END_TEST
 
@@ -643,6 +667,9 @@ int main(void)
 			    0, 6);
 	tcase_add_loop_test(tcase, marks_of_an_attempt_that_failed_do_not_matter,
 			    0, 4);
+	tcase_add_loop_test_raise_signal(tcase,
+					 sleeping_where_it_must_not_is_noticed,
+					 SIGABRT, 0, 2);
 	tcase_set_timeout(tcase, 120);
 	suite_add_tcase(suite, tcase);
 

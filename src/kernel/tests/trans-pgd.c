@@ -13,6 +13,7 @@
 #include <linux/suspend.h>
 
 #include <check.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -126,6 +127,8 @@ static void start(u64 seed)
 static void *alloc(void *arg)
 {
 	ck_assert_ptr_eq(arg, &tables);
+	/* For kexec, which has GFP_KERNEL. */
+	might_sleep();
 	return model_alloc();
 }
 
@@ -422,9 +425,14 @@ static void make_transition(u64 seed, bool kexec)
 
 static int verify(void)
 {
+	int rc;
+
 	if (t.kexec)
 		return trans_pgd_verify_kexec(&t.maps, &t.image);
-	return trans_pgd_verify_resume(&t.maps, t.pbes[0]);
+	local_irq_disable();
+	rc = trans_pgd_verify_resume(&t.maps, t.pbes[0]);
+	local_irq_enable();
+	return rc;
 }
 
 /* Whether the code is still what runs, and where it runs. */
@@ -746,6 +754,16 @@ START_TEST(identity_map_has_its_page_and_nothing_else)
 }
 END_TEST
 
+START_TEST(sleeping_where_it_must_not_is_noticed)
+{
+	static spinlock_t lock;
+
+	model_init(MEMORY);
+	spin_lock(&lock);
+	alloc(&tables);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("trans-pgd");
@@ -770,6 +788,8 @@ int main(void)
 	tcase_add_loop_test(check, destination_in_the_way_is_noticed, 0, 8);
 	tcase_add_loop_test(check, identity_map_has_its_page_and_nothing_else,
 			    0, 8);
+	tcase_add_test_raise_signal(check, sleeping_where_it_must_not_is_noticed,
+				    SIGABRT);
 	suite_add_tcase(suite, check);
 
 	runner = srunner_create(suite);

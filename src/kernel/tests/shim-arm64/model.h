@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../shim/sleep.h"
+
 typedef uint64_t u64;
 typedef uint64_t phys_addr_t;
 

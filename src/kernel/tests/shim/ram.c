@@ -116,7 +116,8 @@ struct page *ram_alloc(void)
 	struct page *page;
 	size_t i;
 
-	/* It sleeps, and should not keep a mapping from others meanwhile. */
+	/* GFP_HIGHUSER, and should not keep a mapping from others meanwhile. */
+	might_sleep();
 	if (mapped_count)
 		bug("allocation while a page is mapped", mapped[0]->pfn);
 	if (left == 0 || !free_count) {

@@ -5,7 +5,8 @@
  *
  * A page can only be touched while it is mapped: otherwise AddressSanitizer
  * reports it. Mappings nest. Pages come in random order, full of junk, and
- * none may be mapped by whoever asks for one. The allocator can refuse.
+ * none may be mapped by whoever asks for one, who may have to sleep, see
+ * shim/sleep.h. The allocator can refuse.
  */
 #ifndef SHIM_RAM_H
 #define SHIM_RAM_H

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../sleep.h"
+
 #if ENTRY_BITS == 32
 typedef uint32_t kimage_entry_t;
 #else
