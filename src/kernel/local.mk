@@ -58,7 +58,8 @@ check_PROGRAMS += test-restore-check
 test_restore_check_SOURCES = src/kernel/tests/restore-check.c src/kernel/tests/shim/paging.c \
 	src/kernel/tests/shim/paging.h src/kernel/tests/shim/ram.c src/kernel/tests/shim/ram.h \
 	src/kernel/tests/shim/sleep.c src/kernel/tests/shim/sleep.h \
-	src/kernel/tests/shim/asm/pgtable_types.h src/kernel/tests/shim/linux/log2.h src/kernel/tests/shim/linux/mm.h \
+	src/kernel/tests/shim/asm/coco.h src/kernel/tests/shim/asm/pgtable_types.h \
+	src/kernel/tests/shim/linux/log2.h src/kernel/tests/shim/linux/mm.h \
 	src/kernel/tests/shim/linux/suspend.h src/kernel/files/arch/x86/power/restore_check.h
 test_restore_check_CPPFLAGS = $(KERNEL_TEST_INCLUDES) -DENTRY_BITS=64 -DPAGE_SHIFT=12
 test_restore_check_CFLAGS = $(KERNEL_TEST_CFLAGS)

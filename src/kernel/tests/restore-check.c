@@ -58,7 +58,7 @@ static unsigned long *new_table(void)
 /* The entry for an address at a level; tables above it are made. */
 static unsigned long *entry_at(unsigned long address, unsigned int level)
 {
-	unsigned long *table = __va(plan.pgt);
+	unsigned long *table = __va(plan.pgt & PTE_PFN_MASK);
 
 	for (unsigned int at = plan.levels;; at--) {
 		unsigned long *entry, *below;
@@ -70,7 +70,7 @@ static unsigned long *entry_at(unsigned long address, unsigned int level)
 			below = new_table();
 			if (!below)
 				return NULL;
-			*entry = __pa((unsigned long)below) | TABLE;
+			*entry = cc_mkenc(__pa((unsigned long)below) | TABLE);
 		}
 		table = __va(*entry & PTE_PFN_MASK);
 	}
@@ -84,7 +84,7 @@ static bool map_small(unsigned long phys)
 
 		if (!entry)
 			return false;
-		*entry = at | PAGE;
+		*entry = cc_mkenc(at | PAGE);
 	}
 	return true;
 }
@@ -102,7 +102,7 @@ static bool map_direct(void)
 			entry = entry_at((unsigned long)__va(phys), 3);
 			if (!entry)
 				return false;
-			*entry = phys | HUGE;
+			*entry = cc_mkenc(phys | HUGE);
 			phys += PAGING_GIB - (1UL << 21);
 			continue;
 		}
@@ -114,7 +114,8 @@ static bool map_direct(void)
 		entry = entry_at((unsigned long)__va(phys), 2);
 		if (!entry)
 			return false;
-		*entry = phys | HUGE | (ram_random(8) ? 0 : _PAGE_PAT_LARGE);
+		*entry = cc_mkenc(phys | HUGE |
+				  (ram_random(8) ? 0 : _PAGE_PAT_LARGE));
 	}
 	return true;
 }
@@ -129,7 +130,7 @@ static bool map_jump(void)
 	entry = entry_at(plan.jump, 2);
 	if (!entry)
 		return false;
-	*entry = (plan.jump_phys & ~((1UL << 21) - 1)) | HUGE;
+	*entry = cc_mkenc((plan.jump_phys & ~((1UL << 21) - 1)) | HUGE);
 	return true;
 }
 
@@ -172,7 +173,7 @@ static bool make_tables(void)
 	top = new_table();
 	if (!top)
 		return false;
-	plan.pgt = __pa((unsigned long)top);
+	plan.pgt = cc_mkenc(__pa((unsigned long)top));
 	return map_jump() && map_direct();
 }
 
@@ -185,6 +186,7 @@ static void make_rest(size_t count)
 
 static void make_plan(unsigned long mark)
 {
+	paging_encrypt((enum paging_encryption)ram_random(3));
 	plan = (struct restore_plan){
 		.mark = mark,
 		.levels = 4 + (unsigned int)ram_random(2),
@@ -328,7 +330,7 @@ END_TEST
 /* The entry that an address is found by at a level or, if it ends above, there. */
 static unsigned long *path(unsigned long address, unsigned int level)
 {
-	unsigned long *table = __va(plan.pgt), *entry;
+	unsigned long *table = __va(plan.pgt & PTE_PFN_MASK), *entry;
 
 	for (unsigned int at = plan.levels;; at--) {
 		entry = &table[address >> (3 + 9 * at) & 511];
@@ -484,7 +486,7 @@ static void break_loop(void)
 	unsigned long *entry = path(plan.code, 2 + ram_random(plan.levels - 1));
 	unsigned long *table = path(plan.code, plan.levels);
 
-	*entry = __pa((unsigned long)table & PAGE_MASK) | TABLE;
+	*entry = cc_mkenc(__pa((unsigned long)table & PAGE_MASK) | TABLE);
 }
 
 static void break_reserved(void)
@@ -496,7 +498,24 @@ static void break_huge(void)
 {
 	unsigned int level = plan.leaf_max + 1, shift = 3 + 9 * level;
 
-	*path(plan.code, level) = __pa(plan.code) >> shift << shift | HUGE;
+	*path(plan.code, level) =
+		cc_mkenc(__pa(plan.code) >> shift << shift | HUGE);
+}
+
+/* As if the tables had been made for a machine without it. */
+static void break_encryption(void)
+{
+	if (!paging_encryption()) {
+		paging_encrypt(PAGING_BIT_SET);
+		return;
+	}
+	*path(some_address(), random_level()) ^= PAGING_ENCRYPTION_BIT;
+}
+
+static void break_encryption_top(void)
+{
+	paging_encrypt(PAGING_BIT_SET);
+	plan.pgt &= ~PAGING_ENCRYPTION_BIT;
 }
 
 static const struct {
@@ -525,6 +544,8 @@ static const struct {
 	{ "loop", break_loop, "page table in two places" },
 	{ "reserved", break_reserved, "reserved bits" },
 	{ "huge", break_huge, "reserved bits" },
+	{ "encryption", break_encryption, "memory encryption" },
+	{ "encryption of the top", break_encryption_top, "memory encryption" },
 };
 
 #define FAULTS (sizeof(faults) / sizeof(faults[0]))

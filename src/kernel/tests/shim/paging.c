@@ -2,6 +2,8 @@
 #include "paging.h"
 #include "ram.h"
 
+#include <asm/coco.h>
+#include <asm/pgtable_types.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,7 @@ static struct page *pages;
 static unsigned long given[GIVEN_MAX];
 static size_t given_count;
 static int left = -1;
+static enum paging_encryption encryption;
 
 static void *reserve(size_t size, int protection)
 {
@@ -41,6 +44,7 @@ void paging_init(uint64_t seed)
 	pages = reserve(PAGES * sizeof(*pages), PROT_READ | PROT_WRITE);
 	given_count = 0;
 	left = -1;
+	encryption = PAGING_PLAIN;
 	ram_seed(seed);
 }
 
@@ -66,6 +70,23 @@ void paging_free_all(void)
 void paging_refuse(int after)
 {
 	left = after;
+}
+
+void paging_encrypt(enum paging_encryption how)
+{
+	encryption = how;
+}
+
+unsigned long paging_encryption(void)
+{
+	return encryption == PAGING_PLAIN ? 0 : PAGING_ENCRYPTION_BIT;
+}
+
+unsigned long cc_mkenc(unsigned long entry)
+{
+	if (encryption == PAGING_BIT_SET)
+		return entry | PAGING_ENCRYPTION_BIT;
+	return entry & ~paging_encryption();
 }
 
 static bool is_given(unsigned long pfn)
@@ -153,6 +174,17 @@ struct page *virt_to_page(const void *address)
 	return pfn_to_page(__pa((unsigned long)address) >> PAGE_SHIFT);
 }
 
+/* What is read past the encryption is noise; the bit is none of the address. */
+static bool decrypt(unsigned long *entry)
+{
+	bool set = *entry >> 47 & 1;
+
+	if (encryption == PAGING_PLAIN)
+		return true;
+	*entry &= ~(1UL << 47);
+	return set == (encryption == PAGING_BIT_SET);
+}
+
 /* Intel's manual, volume 3, "4-Level Paging and 5-Level Paging". */
 bool paging_translate(const struct paging_processor *processor,
 		      unsigned long address, enum paging_access access,
@@ -164,6 +196,8 @@ bool paging_translate(const struct paging_processor *processor,
 
 	if (top != 0 && top != ~0UL >> (bits - 1))
 		return false;
+	if (!decrypt(&at))
+		return false;
 
 	for (unsigned int level = processor->levels; level > 0; level--) {
 		unsigned long *table = paging_physical(at), entry;
@@ -172,7 +206,7 @@ bool paging_translate(const struct paging_processor *processor,
 		if (!table)
 			return false;
 		entry = table[(address >> bit) & 511];
-		if (!(entry & 1))
+		if (!(entry & 1) || !decrypt(&entry))
 			return false;
 		write = write && (entry & 2);
 		user = user && (entry & 4);

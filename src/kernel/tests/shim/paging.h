@@ -36,6 +36,14 @@ void *paging_alloc(void);
 /* From now on @after requests succeed, then all are refused; -1: none is. */
 void paging_refuse(int after);
 
+/*
+ * How entries of page tables say that memory is encrypted, as all of it is: the
+ * bit is set (AMD), clear (Intel), or there is no such bit (0).
+ */
+enum paging_encryption { PAGING_PLAIN, PAGING_BIT_SET, PAGING_BIT_CLEAR };
+#define PAGING_ENCRYPTION_BIT (1UL << 47)
+void paging_encrypt(enum paging_encryption how);
+
 /* A page by its physical address, whether somebody has asked for it or not. */
 unsigned long *paging_physical(unsigned long phys);
 

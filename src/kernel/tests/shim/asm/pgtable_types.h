@@ -3,8 +3,11 @@
 #ifndef SHIM_ASM_PGTABLE_TYPES_H
 #define SHIM_ASM_PGTABLE_TYPES_H
 
+unsigned long paging_encryption(void);
+
 #define PTRS_PER_PTE 512
-#define PTE_PFN_MASK 0x000ffffffffff000UL
+/* Without the bit that says how memory is encrypted. */
+#define PTE_PFN_MASK (0x000ffffffffff000UL & ~paging_encryption())
 
 #define _PAGE_PRESENT 0x001UL
 #define _PAGE_RW 0x002UL

@@ -13,6 +13,8 @@
  *
  *  - every page table is in a page that was allocated for one, and in one place
  *    of the tree;
+ *  - where memory is encrypted, so is what every entry leads to, as it was when
+ *    it was written;
  *  - nothing is needed for two purposes;
  *  - everything needed, and every destination, is translated to where it is,
  *    with the rights that are needed;
@@ -38,13 +40,14 @@
 #include <linux/mm.h>
 #include <linux/suspend.h>
 
+#include <asm/coco.h>
 #include <asm/pgtable_types.h>
 
 /**
  * struct restore_plan - What restore_image() works with.
  * @mark:	Marks pages that were allocated for page tables. @mark + 1, which
  *		must be nobody else's either, marks pages that are needed.
- * @pgt:	Physical address of the top page table.
+ * @pgt:	Physical address of the top page table, as CR3 will have it.
  * @levels:	How many levels of page tables there are, 4 or 5.
  * @leaf_max:	Highest level at which an entry may map memory, 2 or 3.
  * @code:	Address of the page that the code was relocated to.
@@ -142,14 +145,16 @@ static bool restore_check_tables(const struct restore_plan *plan,
 
 	set_page_private(page, plan->mark + 1);
 	report->tables++;
-	if (level == 1)
-		return true;
-
 	table = __va(phys);
 	for (i = 0; i < PTRS_PER_PTE; i++) {
 		unsigned long entry = table[i], next = entry & PTE_PFN_MASK;
 
 		if (!(entry & _PAGE_PRESENT))
+			continue;
+		if (cc_mkenc(entry) != entry)
+			return restore_fault(report, "page table without memory encryption",
+					     phys);
+		if (level == 1)
 			continue;
 
 		if (!(entry & _PAGE_PSE)) {
@@ -171,9 +176,10 @@ static inline bool restore_walk(const struct restore_plan *plan,
 				unsigned long address,
 				struct restore_window *window)
 {
-	unsigned long phys = plan->pgt, all = ~0UL, any = 0, entry, size;
+	unsigned long phys = plan->pgt & PTE_PFN_MASK, all = ~0UL, any = 0;
 	unsigned int unused = BITS_PER_LONG - restore_shift(plan->levels + 1);
 	unsigned int level = plan->levels;
+	unsigned long entry, size;
 
 	if ((unsigned long)((long)(address << unused) >> unused) != address)
 		return false;
@@ -325,7 +331,12 @@ static inline bool restore_check(const struct restore_plan *plan,
 				 struct restore_report *report)
 {
 	*report = (struct restore_report){ 0 };
-	return restore_check_tables(plan, report, plan->pgt, plan->levels) &&
+	if (cc_mkenc(plan->pgt) != plan->pgt)
+		return restore_fault(report, "page table without memory encryption",
+				     plan->pgt);
+
+	return restore_check_tables(plan, report, plan->pgt & PTE_PFN_MASK,
+				    plan->levels) &&
 	       restore_check_code(plan, report) &&
 	       restore_check_sources(plan, report) &&
 	       restore_check_destinations(plan, report);
