@@ -3,8 +3,10 @@
  * Self-test of hibernation, by two files in debugfs/hibernate_test:
  *
  * unmapped: a number of pages written to it, at most 512, takes so many pages
- * of a block of 2 MiB out of the direct map. The block is full of a pattern.
- * Reading says how the block is mapped now and what is left of the pattern.
+ * of a block of 2 MiB out of the direct map. 262144 pages are a block of 1 GiB.
+ * The block is full of a pattern. Reading says how the block is mapped now, what
+ * is left of the pattern, and how many pages are mapped one by one that were not
+ * right before the latest image was made.
  *
  * break: one of the words below, written before a resume, makes that use page
  * tables with a fault in them.
@@ -16,6 +18,8 @@
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
+#include <linux/platform_device.h>
+#include <linux/pm.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/suspend.h>
@@ -29,16 +33,21 @@
 #include "hibernate_test.h"
 
 #define BLOCK_PAGES PTRS_PER_PTE
+#define GIB_PAGES (PTRS_PER_PMD * PTRS_PER_PTE)
 #define BLOCKS_TRIED 100
 #define WORDS (PAGE_SIZE / sizeof(u64))
 
 static DEFINE_MUTEX(lock);
 static struct page *block;
+static unsigned int block_pages;
 
-/* Some pages are all zeros: since 6.6 an image does without the data of such. */
+/*
+ * Some pages are all zeros: since 6.6 an image does without the data of such. Of
+ * 1 GiB most are, which makes for a small image.
+ */
 static u64 pattern(unsigned int page, unsigned int word)
 {
-	if (page % 8 == 7)
+	if (page % 8 == 7 || page / BLOCK_PAGES % 64)
 		return 0;
 
 	return (page * WORDS + word + 1) * 0x9e3779b97f4a7c15ULL;
@@ -52,18 +61,18 @@ static int count_wrong(void)
 	u64 *data;
 
 	/* Not by the direct map, whatever has become of it. */
-	pages = kcalloc(BLOCK_PAGES, sizeof(*pages), GFP_KERNEL);
+	pages = kvcalloc(block_pages, sizeof(*pages), GFP_KERNEL);
 	if (!pages)
 		return -ENOMEM;
 
-	for (i = 0; i < BLOCK_PAGES; i++)
+	for (i = 0; i < block_pages; i++)
 		pages[i] = block + i;
-	data = vmap(pages, BLOCK_PAGES, VM_MAP, PAGE_KERNEL_RO);
-	kfree(pages);
+	data = vmap(pages, block_pages, VM_MAP, PAGE_KERNEL_RO);
+	kvfree(pages);
 	if (!data)
 		return -ENOMEM;
 
-	for (i = 0; i < BLOCK_PAGES; i++) {
+	for (i = 0; i < block_pages; i++) {
 		for (k = 0; k < WORDS; k++) {
 			if (data[i * WORDS + k] != pattern(i, k)) {
 				wrong++;
@@ -81,6 +90,52 @@ static bool is_later(pte_t *pte)
 	return PFN_DOWN(__pa(pte)) > page_to_pfn(block);
 }
 
+/*
+ * How many pages the direct map has entries of their own for. DirectMap4k in
+ * /proc/meminfo also moves when others split something.
+ */
+static unsigned long count_small(void)
+{
+	unsigned long at = PAGE_OFFSET, count = 0;
+	unsigned long end = (unsigned long)__va(PFN_PHYS(max_pfn));
+	unsigned int level;
+
+	while (at < end) {
+		count += lookup_address(at, &level) && level == PG_LEVEL_4K;
+		at = (at & page_level_mask(level)) + page_level_size(level);
+	}
+	return count;
+}
+
+/* Their difference is -1 as long as there was no image. */
+static unsigned long small_before = 1, small_after;
+
+static int before_image(struct device *dev)
+{
+	small_before = count_small();
+	return 0;
+}
+
+static int after_image(struct device *dev)
+{
+	small_after = count_small();
+	return 0;
+}
+
+/* Nobody else maps anything here: devices sleep, and processes are frozen. */
+static const struct dev_pm_ops image_operations = {
+	.freeze_noirq = before_image,
+	.thaw_noirq = after_image,
+	.restore_noirq = after_image,
+};
+
+static struct platform_driver image_driver = {
+	.driver = {
+		.name = "hibernate_test",
+		.pm = &image_operations,
+	},
+};
+
 static int unmapped_show(struct seq_file *m, void *unused)
 {
 	unsigned int i, level, present = 0, foreign = 0;
@@ -96,7 +151,7 @@ static int unmapped_show(struct seq_file *m, void *unused)
 	if (wrong < 0)
 		goto out;
 
-	for (i = 0; i < BLOCK_PAGES; i++) {
+	for (i = 0; i < block_pages; i++) {
 		unsigned long at = (unsigned long)page_address(block + i);
 		pte_t *pte = lookup_address(at, &level);
 
@@ -108,8 +163,9 @@ static int unmapped_show(struct seq_file *m, void *unused)
 			foreign += pte_pfn(*pte) != page_to_pfn(block + i);
 	}
 	/* The level is that of the last page. */
-	seq_printf(m, "level %u present %u foreign %u wrong %d later %d\n",
-		   level, present, foreign, wrong, later);
+	seq_printf(m, "level %u present %u foreign %u wrong %d split %ld later %d\n",
+		   level, present, foreign, wrong, small_after - small_before,
+		   later);
 out:
 	mutex_unlock(&lock);
 	return wrong < 0 ? wrong : 0;
@@ -143,6 +199,38 @@ static void allocate_block(void)
 		__free_pages(page, get_order(PMD_SIZE));
 }
 
+/* So much is not to be had in one piece: out of all that is free. */
+static void allocate_gib(void)
+{
+	unsigned int order = get_order(PMD_SIZE), level;
+	struct page *page, *next;
+	unsigned int *found;
+	LIST_HEAD(all);
+
+	found = kcalloc(max_pfn / GIB_PAGES + 1, sizeof(*found), GFP_KERNEL);
+	if (!found)
+		return;
+
+	while ((page = alloc_pages(__GFP_NOWARN, order))) {
+		unsigned long pfn = page_to_pfn(page);
+
+		list_add(&page->lru, &all);
+		lookup_address((unsigned long)page_address(page), &level);
+		if (++found[pfn / GIB_PAGES] == PTRS_PER_PMD &&
+		    level == PG_LEVEL_1G) {
+			block = pfn_to_page(round_down(pfn, GIB_PAGES));
+			break;
+		}
+	}
+	kfree(found);
+
+	list_for_each_entry_safe(page, next, &all, lru) {
+		if (!block ||
+		    page_to_pfn(page) - page_to_pfn(block) >= GIB_PAGES)
+			__free_pages(page, order);
+	}
+}
+
 static ssize_t unmapped_write(struct file *file, const char __user *from,
 			      size_t size, loff_t *pos)
 {
@@ -153,7 +241,7 @@ static ssize_t unmapped_write(struct file *file, const char __user *from,
 	error = kstrtouint_from_user(from, size, 0, &count);
 	if (error)
 		return error;
-	if (!count || count > BLOCK_PAGES)
+	if (!count || (count > BLOCK_PAGES && count != GIB_PAGES))
 		return -EINVAL;
 
 	mutex_lock(&lock);
@@ -162,12 +250,16 @@ static ssize_t unmapped_write(struct file *file, const char __user *from,
 		goto out;
 
 	error = -ENOMEM;
-	allocate_block();
+	if (count == GIB_PAGES)
+		allocate_gib();
+	else
+		allocate_block();
 	if (!block)
 		goto out;
 
+	block_pages = max_t(unsigned int, count, BLOCK_PAGES);
 	data = page_address(block);
-	for (i = 0; i < BLOCK_PAGES; i++) {
+	for (i = 0; i < block_pages; i++) {
 		for (k = 0; k < WORDS; k++)
 			data[i * WORDS + k] = pattern(i, k);
 	}
@@ -290,6 +382,10 @@ static int __init hibernate_test_init(void)
 
 	debugfs_create_file("unmapped", 0600, top, NULL, &unmapped_operations);
 	debugfs_create_file("break", 0600, top, NULL, &break_operations);
+
+	if (platform_driver_register(&image_driver))
+		return 0;
+	platform_device_register_simple("hibernate_test", -1, NULL, 0);
 	return 0;
 }
 late_initcall(hibernate_test_init);
