@@ -43,6 +43,11 @@ void *secret_new(size_t size)
 	return head + 1;
 }
 
+int secret_refused(const char *object, struct failure *f)
+{
+	return failure_set(f, REASON_CRYPTO, ENOMEM, object, "Raise RLIMIT_MEMLOCK.", "no memory for secrets can be locked");
+}
+
 void *secret_free(void *secret)
 {
 	size_t mapped = secret ? head_of(secret)->mapped : 0;

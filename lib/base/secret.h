@@ -9,13 +9,16 @@
  */
 #pragma once
 
-#include "base/util.h"
+#include "base/failure.h"
 
 /*
  * @size bytes of zeros, aligned to 64. NULL and errno: ENOMEM or EAGAIN when RLIMIT_MEMLOCK does not allow it, EINVAL
  * for no size or one that cannot be.
  */
 void *secret_new(size_t size);
+
+/* What to say of NULL: REASON_CRYPTO (-ENOMEM). @object is what the secret was for. */
+int secret_refused(const char *object, struct failure *f);
 
 /* Wipe and return to the system. Returns NULL. NULL is fine, and so is a secret of the parent in a forked child. */
 void *secret_free(void *secret);

@@ -187,8 +187,7 @@ static int load_signing(const struct place *place, struct key_material *material
 	int r;
 
 	if (!file)
-		return failure_set(f, REASON_CRYPTO, errno, place->path, "Raise RLIMIT_MEMLOCK.",
-				   "no memory for a key can be locked");
+		return secret_refused(place->path, f);
 	r = read_file(place, file, sizeof(*file), f);
 	if (r < 0)
 		return r;
@@ -231,8 +230,7 @@ int key_file_load(const char *directory, struct key_material *material, struct f
 	int r;
 
 	if (!loaded)
-		return failure_set(f, REASON_CRYPTO, errno, directory, "Raise RLIMIT_MEMLOCK.",
-				   "no memory for a key can be locked");
+		return secret_refused(directory, f);
 	r = fd = open_directory(directory, f);
 	if (r < 0)
 		return r;
@@ -335,8 +333,7 @@ static int store_signing(const struct place *place, const struct key_material *m
 	int r;
 
 	if (!file || !there)
-		return failure_set(f, REASON_CRYPTO, errno, place->path, "Raise RLIMIT_MEMLOCK.",
-				   "no memory for a key can be locked");
+		return secret_refused(place->path, f);
 	memcpy(file->magic, SIGNING_FILE_MAGIC, sizeof(file->magic));
 	file->version = htole32(KEY_FILE_VERSION);
 	file->size = htole32(sizeof(*file));

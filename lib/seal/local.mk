@@ -15,13 +15,13 @@ libhibernate_a_SOURCES += \
 	lib/seal/slot.c lib/seal/slot.h \
 	lib/seal/suite.c \
 	lib/seal/stream.c lib/seal/stream.h \
-	lib/seal/tpm-part.c lib/seal/tpm.h \
+	lib/seal/tpm-part.c lib/seal/tpm.h lib/seal/tpm-tss.h \
 	lib/seal/unlock.c lib/seal/unlock.h \
 	lib/seal/wrap.c lib/seal/wrap.h
 if HAVE_TPM
-libhibernate_a_SOURCES += lib/seal/tpm.c
+libhibernate_a_SOURCES += lib/seal/tpm.c lib/seal/tpm-object.c lib/seal/tpm-pcr.c
 libhibernate_a_CFLAGS += $(TSS2_CFLAGS)
 else
 libhibernate_a_SOURCES += lib/seal/tpm-missing.c
 endif
-EXTRA_DIST += lib/seal/tpm.c lib/seal/tpm-missing.c
+EXTRA_DIST += lib/seal/tpm.c lib/seal/tpm-object.c lib/seal/tpm-pcr.c lib/seal/tpm-missing.c

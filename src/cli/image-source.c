@@ -247,7 +247,7 @@ static int unseal(const struct image_source *source, int secret_fd, const void *
 	opened = secret_new(sizeof(*opened));
 	asked = secret_new(sizeof(*asked));
 	if (!opened || !asked)
-		return failure_set(f, REASON_CRYPTO, ENOMEM, source->name, "Raise RLIMIT_MEMLOCK.", "no memory for keys");
+		return secret_refused(source->name, f);
 	do {
 		r = ask(source, secret_fd, asked, f);
 		if (r >= 0)

@@ -52,9 +52,9 @@ static int work_init(struct work *work, const struct key_options *options, struc
 	};
 	if (!work->material || !work->opened || !work->current || !work->fresh || !work->random || !work->set ||
 	    !work->recovery)
-		return key_no_memory(f);
+		return secret_refused("hibernatectl", f);
 	if (secret_random(work->random, sizeof(*work->random)) < 0)
-		return key_no_memory(f);
+		return secret_refused("hibernatectl", f);
 	r = key_file_load(options->directory, work->material, f);
 	if (r >= 0)
 		r = work->lock = key_file_lock(options->directory, f);
@@ -150,7 +150,7 @@ static int revoke(struct work *work, const struct key_options *options, enum key
 	if (stays == KEY_WAY_RECOVERY) {
 		r = recovery_key_parse(asked_bytes(work->current), work->recovery, NULL);
 		if (r != 0)
-			return key_no_memory(f); /* it has just been read */
+			return secret_refused("hibernatectl", f); /* it has just been read */
 		secrets.recovery = work->recovery;
 	} else {
 		secrets.passphrase = asked_bytes(work->current);

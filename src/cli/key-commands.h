@@ -40,9 +40,6 @@ int key_test(const struct key_options *options, struct failure *f);
 /* A line for people. */
 void key_note(const char *format, ...) PRINTF_LIKE(1, 2);
 
-/* -ENOMEM and REASON_CRYPTO: no memory for secrets. */
-int key_no_memory(struct failure *f);
-
 /* A new passphrase, or PIN if @way is KEY_WAY_TPM, that is good enough: from @fd, or twice from the terminal. */
 int key_ask_new(const struct key_options *options, enum key_way way, int fd, struct asked *asked, struct failure *f);
 

@@ -25,12 +25,6 @@ void key_note(const char *format, ...)
 	fputc('\n', stderr);
 }
 
-int key_no_memory(struct failure *f)
-{
-	return failure_set(f, REASON_CRYPTO, ENOMEM, "hibernatectl", "Raise RLIMIT_MEMLOCK.",
-			   "no memory for secrets can be locked");
-}
-
 char *key_set_text(const struct key_public *public, char text[2 * KEY_SET_ID_BYTES + 1])
 {
 	for (size_t i = 0; i < KEY_SET_ID_BYTES; i++)
@@ -64,7 +58,7 @@ int key_ask_new(const struct key_options *options, enum key_way way, int fd, str
 	int r;
 
 	if (!again)
-		return key_no_memory(f);
+		return secret_refused("hibernatectl", f);
 	if (fd >= 0) {
 		r = ask_fd(fd, asked, f);
 		return r < 0 ? r : check_new(options, way, asked, f);
@@ -170,7 +164,7 @@ int key_new_recovery(const struct key_material *material, uint8_t recovery[RECOV
 	int r = text ? secret_random(recovery, RECOVERY_KEY_BYTES) : -ENOMEM;
 
 	if (r < 0)
-		return key_no_memory(f);
+		return secret_refused("hibernatectl", f);
 	recovery_key_format(recovery, text);
 	text[RECOVERY_TEXT_BYTES - 1] = '\n';
 	key_note("The recovery key of key set %s. Write it down now, it is not shown again:\n",
@@ -211,7 +205,7 @@ int key_material_seal(const struct key_set *set, const struct key_secrets *secre
 	int r;
 
 	if (!random || !opened || !nobodys)
-		return key_no_memory(f);
+		return secret_refused("hibernatectl", f);
 	r = secret_random(random, sizeof(*random));
 	if (r >= 0)
 		r = secret_random(nobodys, CRYPTO_KEY_BYTES);

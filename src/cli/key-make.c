@@ -130,7 +130,7 @@ int key_generate(const struct key_options *options, struct failure *f)
 	int r;
 
 	if (!material || !recovery || !set || !asked)
-		return key_no_memory(f);
+		return secret_refused("hibernatectl", f);
 	r = refuse_to_replace(options, f);
 	if (r >= 0)
 		r = lock = key_file_lock(options->directory, f);

@@ -82,7 +82,7 @@ int key_list(const struct key_options *options, struct failure *f)
 	int r;
 
 	if (!material)
-		return key_no_memory(f);
+		return secret_refused("hibernatectl", f);
 	r = key_file_load(options->directory, material, f);
 	if (r >= 0)
 		r = key_blob_decode(material->blob, options->directory, &blob, f);
@@ -106,7 +106,7 @@ int key_test(const struct key_options *options, struct failure *f)
 	int r;
 
 	if (!material || !opened || !asked)
-		return key_no_memory(f);
+		return secret_refused("hibernatectl", f);
 	r = key_file_load(options->directory, material, f);
 	if (r >= 0)
 		r = key_blob_decode(material->blob, options->directory, &blob, f);

@@ -60,7 +60,7 @@ static int check_sealed(struct tpm *tpm, const void *part, struct bytes pin, con
 	int r;
 
 	if (!again)
-		return key_no_memory(f);
+		return secret_refused("hibernatectl", f);
 	r = tpm_unseal(tpm, part, pin, opened->public.id, "TPM", again, &door);
 	if (r == -EPERM)
 		return 0;
@@ -81,7 +81,7 @@ int key_tpm_seal(const struct key_options *options, struct tpm *tpm, const struc
 	int r = 0;
 
 	if (!pin)
-		return key_no_memory(f);
+		return secret_refused("hibernatectl", f);
 	if (options->pin) {
 		r = key_ask_new(options, KEY_WAY_TPM, options->pin_fd, pin, f);
 		policy.pin = asked_bytes(pin);
@@ -98,7 +98,7 @@ static int unseal_by_pin(const struct key_options *options, const struct key_mat
 			 uint8_t *blob_key, struct failure *f)
 {
 	AUTO_SECRET struct asked *pin = secret_new(sizeof(*pin));
-	int r = pin ? tpm_tries_left(tpm, f) : key_no_memory(f);
+	int r = pin ? tpm_tries_left(tpm, f) : secret_refused("hibernatectl", f);
 
 	if (r < 0)
 		return r;
@@ -126,7 +126,7 @@ int key_tpm_test(const struct key_options *options, const struct key_material *m
 	int r;
 
 	if (!opened || !blob_key)
-		return key_no_memory(f);
+		return secret_refused("hibernatectl", f);
 	key_set_text(&material->public, id);
 	r = tpm_open(&tpm, options->tpm, f);
 	if (r < 0)
