@@ -62,8 +62,24 @@ archive=$("$here/../../tests/vm/run" --fetch-source "$version")
 release=$(basename "$(dirname "$archive")")
 top=$cache/linux/$release
 mkdir -p "$top"
+# One at a time looks after the trees; then builds of other variants and configurations may go on side by side.
 exec 9>"$top/lock"
 flock 9
+
+# What the series is about keeps its time where it is the same afterwards: what depends on that need not be built again.
+keep() {
+    rm -rf "$tree/before" && mkdir "$tree/before"
+    {
+        find "$here/hooks/$version" "$applied/hooks" -name '*.patch' -exec sed -n 's|^+++ b/||p' {} + 2>/dev/null || true
+        (cd "$here/files" && find . -type f)
+    } | sort -u | (cd "$tree/src" && while read -r name; do [ ! -f "$name" ] || cp -p --parents "$name" "$tree/before"; done)
+}
+give_back() {
+    (cd "$tree/before" && find . -type f) | while read -r name; do
+        ! cmp -s "$tree/before/$name" "$tree/src/$name" || touch -r "$tree/before/$name" "$tree/src/$name"
+    done
+    rm -rf "$tree/before"
+}
 
 # The stock tree, and next to it one of hard links for the series: apply.sh never writes into a file.
 if [ ! -e "$top/stock/unpacked" ]; then
@@ -80,20 +96,28 @@ if [ "$variant" != stock ]; then
     fi
     # What was applied is kept, so that it can be taken out when it has changed.
     applied=$tree/applied part_of=()
+    exec 8>"$tree/lock"
     [ "$variant" = series ] || part_of=(--tests)
     for part in apply.sh series files "hooks/$version"; do
         diff -rq "$here/$part" "$applied/$part" >/dev/null 2>&1 && continue
+        flock 8 # nobody builds from the tree
+        keep
         [ ! -d "$applied" ] || "$applied/apply.sh" --reverse "${part_of[@]}" "$tree/src"
         rm -rf "$applied" && mkdir -p "$applied/hooks"
         "$here/apply.sh" "${part_of[@]}" "$tree/src"
+        give_back
         cp -r "$here/apply.sh" "$here/series" "$here/files" "$applied"
         cp -r "$here/hooks/$version" "$applied/hooks"
         break
     done
+    flock -s 8
 fi
 
 objects=$top/$variant/obj-$config
 mkdir -p "$objects"
+exec 9>&-
+exec 9>"$objects/lock"
+flock 9
 export CCACHE_DIR=${CCACHE_DIR:-$cache/ccache} CCACHE_BASEDIR=$top/$variant CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=time_macros
 export KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 1970' KBUILD_BUILD_USER=tests KBUILD_BUILD_HOST=small
 build() {
