@@ -115,6 +115,10 @@ int config_apply_cmdline(struct config *c, const struct sysctx *s, bool *noresum
 		changed.sealing = c->sealing;
 		changed.origins[CONFIG_SEALING] = c->origins[CONFIG_SEALING];
 	}
+	/* Nor can they say whose images are trusted. */
+	changed.tpm = c->tpm;
+	memcpy(changed.tpm_key_set, c->tpm_key_set, sizeof(changed.tpm_key_set));
+	changed.origins[CONFIG_TPM_KEY_SET] = c->origins[CONFIG_TPM_KEY_SET];
 	*c = changed;
 	*noresume = refused;
 	return 0;

@@ -28,6 +28,7 @@
 #define CONFIG_PATH_MAX 320
 #define CONFIG_VALUE_MAX CONFIG_DEVICE_MAX    /* room for any formatted value */
 #define CONFIG_THREADS_MAX 64
+#define CONFIG_KEY_SET_BYTES 16
 #define CONFIG_FOREVER (UINT64_MAX / 2)       /* ResumeWait=infinity; a clock can be added to it */
 #define CONFIG_OFFSET_AUTO UINT64_MAX         /* the same as AREA_OFFSET_UNKNOWN */
 
@@ -47,6 +48,7 @@ enum config_key {
 	CONFIG_CONSOLE_LOG_LEVEL,
 	CONFIG_SEALING,
 	CONFIG_KEY_DIRECTORY,
+	CONFIG_TPM_KEY_SET,
 	_CONFIG_KEY_MAX,
 	_CONFIG_KEY_INVALID = -1,
 };
@@ -105,6 +107,8 @@ struct config {
 	int console_log_level;                 /* 0 to 7; -1: leave it */
 	enum sealing_mode sealing;
 	char key_directory[CONFIG_DEVICE_MAX]; /* absolute */
+	bool tpm;                              /* a TPM may open images of this key set, and no others are resumed: */
+	uint8_t tpm_key_set[CONFIG_KEY_SET_BYTES];
 	struct config_origin origins[_CONFIG_KEY_MAX];
 };
 
@@ -126,7 +130,8 @@ int config_load_file(struct config *c, const struct sysctx *s, const char *path,
  *   resume=DEVICE       ResumeDevice=; the kernel's MAJOR:MINOR too. Empty: as noresume
  *   resume_offset=N     ResumeOffset=
  *   resumewait          ResumeWait=infinity
- *   hibernated.KEY=V    any key of hibernate.conf; Sealing=off does not undo Sealing=required
+ *   hibernated.KEY=V    any key of hibernate.conf; Sealing=off does not undo Sealing=required, and TPMKeySet=
+ *                       changes nothing
  *   noresume, hibernate=noresume, nohibernate, hibernate=no
  *                       set *@noresume: the user wants no resume in this boot
  *

@@ -394,6 +394,30 @@ static void format_key_directory(const struct config *c, char *buf, size_t size)
 	snprintf(buf, size, "%s", c->key_directory);
 }
 
+static int parse_tpm_key_set(struct config *c, const char *value)
+{
+	uint8_t id[CONFIG_KEY_SET_BYTES] = {0};
+	bool none = strcmp(value, "none") == 0;
+
+	if (!none && strspn(value, "0123456789abcdef") != 2 * sizeof(id))
+		return -EINVAL;
+	for (size_t i = 0; !none && i < 2 * sizeof(id); i++)
+		id[i / 2] = (uint8_t)(id[i / 2] << 4 | (value[i] <= '9' ? value[i] - '0' : value[i] - 'a' + 10));
+	if (!none && value[2 * sizeof(id)])
+		return -EINVAL;
+	c->tpm = !none;
+	memcpy(c->tpm_key_set, id, sizeof(id));
+	return 0;
+}
+
+static void format_tpm_key_set(const struct config *c, char *buf, size_t size)
+{
+	if (!c->tpm)
+		snprintf(buf, size, "none");
+	for (size_t i = 0; c->tpm && i < sizeof(c->tpm_key_set) && 2 * i < size; i++)
+		snprintf(buf + 2 * i, size - 2 * i, "%02x", c->tpm_key_set[i]);
+}
+
 const struct config_row config_rows[_CONFIG_KEY_MAX] = {
 	[CONFIG_RESUME_DEVICE] = {"ResumeDevice", parse_resume_device, format_resume_device, "auto",
 				  "auto, a path beginning with /, UUID=..., LABEL=... or PARTUUID=..., at most 255 bytes"},
@@ -419,4 +443,6 @@ const struct config_row config_rows[_CONFIG_KEY_MAX] = {
 	[CONFIG_SEALING] = {"Sealing", parse_sealing, format_sealing, "off", "off or required"},
 	[CONFIG_KEY_DIRECTORY] = {"KeyDirectory", parse_key_directory, format_key_directory, "/etc/hibernate/keys",
 				  "a path beginning with /, at most 255 bytes"},
+	[CONFIG_TPM_KEY_SET] = {"TPMKeySet", parse_tpm_key_set, format_tpm_key_set, "none",
+				"none, or the 32 digits that hibernatectl key list shows"},
 };

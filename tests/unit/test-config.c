@@ -93,6 +93,8 @@ static const struct {
 	{"Sealing", "off", NULL},
 	{"Sealing", "required", NULL},
 	{"KeyDirectory", "/etc/keys", NULL},
+	{"TPMKeySet", "none", NULL},
+	{"TPMKeySet", "0123456789abcdef0123456789abcdef", NULL},
 };
 
 START_TEST(good_values_come_back)
@@ -135,6 +137,9 @@ static const struct {
 	{"AbortKey", "both"},        {"AbortKey", "esc none"},   {"AbortKey", "esc,power"},
 	{"ConsoleLogLevel", "8"},    {"ConsoleLogLevel", "-1"},  {"Sealing", "yes"},
 	{"Sealing", ""},             {"KeyDirectory", "keys"},   {"KeyDirectory", "/"},
+	{"TPMKeySet", ""},           {"TPMKeySet", "no"},        {"TPMKeySet", "0123456789abcdef0123456789abcde"},
+	{"TPMKeySet", "0123456789ABCDEF0123456789abcdef"},       {"TPMKeySet", "0123456789abcdef0123456789abcdef0"},
+	{"TPMKeySet", "0123456789abcdef0123456789abcdeg"},
 };
 
 START_TEST(bad_values_name_line_and_what_is_allowed)
@@ -219,6 +224,7 @@ START_TEST(nothing_at_all_means_defaults)
 		[CONFIG_RESUME_FAILURE] = "ask",   [CONFIG_PROGRESS] = "yes",
 		[CONFIG_ABORT_KEY] = "esc power",  [CONFIG_CONSOLE_LOG_LEVEL] = "keep",
 		[CONFIG_SEALING] = "off",          [CONFIG_KEY_DIRECTORY] = "/etc/hibernate/keys",
+		[CONFIG_TPM_KEY_SET] = "none",
 	};
 	struct failure f = {0};
 	struct tree tree;
@@ -535,6 +541,7 @@ static const struct {
 	{"hibernated.ResumeFailure=boot", 0, false, CONFIG_RESUME_FAILURE, "boot"},
 	{"hibernated.AbortKey=\"esc power\" x", 0, false, CONFIG_ABORT_KEY, "esc power"},
 	{"hibernated.Sealing=required", 0, false, CONFIG_SEALING, "required"},
+	{"hibernated.TPMKeySet=0123456789abcdef0123456789abcdef", 0, false, CONFIG_TPM_KEY_SET, "none"},
 	{"hibernated.Nothing=1", -EINVAL, false, CONFIG_RESUME_FAILURE, "ask"},
 	{"hibernated.Progress", -EINVAL, false, CONFIG_PROGRESS, "yes"},
 	{"hibernated.Compression=none hibernated.CompressionLevel=3", -EINVAL, false, CONFIG_COMPRESSION, "lz4"},
