@@ -23,8 +23,9 @@
 #include "base/failpoint.h"
 #include "base/failure.h"
 #include "image/image.h"
+#include "seal/keys.h"
 
-#define WORKER_PROTOCOL_VERSION 4
+#define WORKER_PROTOCOL_VERSION 5
 
 /* Descriptors at fixed numbers in the worker; nothing else is open but 0, 1, 2 on /dev/null. */
 #define WORKER_FD_SOCKET 3
@@ -66,13 +67,16 @@ enum worker_direction {
 struct worker_seal {
 	uint32_t suite;                      /* save: enum seal_suite */
 	uint8_t slot[SEAL_SLOT_BYTES];       /* save: before GRANT */
-	uint8_t blob[SEAL_BLOB_BYTES];       /* save: before GRANT */
+	uint8_t blob[SEAL_BLOB_BYTES];       /* save: before GRANT; restore: with ASK, not authentic */
 	uint8_t image_key[CRYPTO_KEY_BYTES]; /* save: before GRANT; the worker wipes it */
 	uint8_t signature[CRYPTO_SIGNATURE_BYTES]; /* save: before SIGNED */
 	uint32_t required;                   /* restore: refuse an image that is not sealed */
 	uint64_t memory_kib;                 /* restore: how much Argon2 may use */
 	char kernel_release[IMAGE_RELEASE_MAX]; /* restore: with ASK, of the image kernel; not authentic */
 	uint32_t wraps;                      /* restore: with ASK, what opens the image (BLOB_WRAP_*) */
+	uint32_t trusts;                     /* restore: only images of this key set, the only one that a TPM may open: */
+	uint8_t trusted[KEY_SET_ID_BYTES];
+	uint32_t from_tpm;                   /* restore: before SECRET: it is the blob's key, and not what somebody typed */
 	uint32_t secret_size;                /* restore: before SECRET; the worker wipes both */
 	uint8_t secret[WORKER_SECRET_MAX];
 };

@@ -66,20 +66,26 @@ static int open_slot(const void *page, const struct key_opened *key, const char 
 	return r < 0 ? failure_set(f, REASON_CRYPTO, -r, name, NULL, "its header page cannot be hashed") : 0;
 }
 
-int seal_page_open(const void *page, struct bytes typed, uint64_t memory_kib, const char *name,
+int seal_page_trust(const void *page, const uint8_t trusted[KEY_SET_ID_BYTES], const char *name, struct failure *f)
+{
+	if (secret_equal(place(page, SEAL_PAGE_BLOB + offsetof(struct blob_disk, key_set)), trusted, KEY_SET_ID_BYTES))
+		return 0;
+	return failure_set(f, REASON_UNAUTHENTIC, EKEYREJECTED, name,
+			   "Boot without it; or boot with TPMKeySet= as hibernatectl key list shows it.",
+			   "it is sealed for another key set than TPMKeySet= names");
+}
+
+/* What a blob gave out, once it is open: whom to believe, the signature, the slot. */
+static int open_by(const void *page, const struct key_opened *key, const uint8_t *trusted, const char *name,
 		   struct seal_opened *opened, struct failure *f)
 {
-	AUTO_SECRET struct key_opened *key = secret_new(sizeof(*key));
+	bool same = trusted && secret_equal(trusted, key->public.id, KEY_SET_ID_BYTES);
 	uint8_t verifier[CRYPTO_KEY_BYTES];
-	struct key_answer answer;
-	int r;
+	int r = key_choose_verifier(key->by_human ? key->public.verifier : NULL, same ? key->public.verifier : NULL,
+				    verifier);
 
-	if (!key)
-		return failure_set(f, REASON_CRYPTO, ENOMEM, name, NULL, "no memory for keys");
-	r = key_blob_open_typed(place(page, SEAL_PAGE_BLOB), typed, memory_kib, name, key, &answer, f);
-	if (r)
-		return r;
-	r = key_choose_verifier(key->by_human ? key->public.verifier : NULL, NULL, verifier);
+	if (r == -ENOKEY)
+		return unauthentic(name, f, "a TPM opens its keys, and nothing says that they are this machine's");
 	if (r >= 0)
 		r = header_verify(verifier, page);
 	if (r == -EBADMSG)
@@ -87,4 +93,29 @@ int seal_page_open(const void *page, struct bytes typed, uint64_t memory_kib, co
 	if (r < 0)
 		return failure_set(f, REASON_CRYPTO, -r, name, NULL, "its signature cannot be verified");
 	return open_slot(page, key, name, opened, f);
+}
+
+int seal_page_open(const void *page, struct bytes typed, uint64_t memory_kib, const char *name,
+		   struct seal_opened *opened, struct failure *f)
+{
+	AUTO_SECRET struct key_opened *key = secret_new(sizeof(*key));
+	struct key_answer answer;
+	int r;
+
+	if (!key)
+		return failure_set(f, REASON_CRYPTO, ENOMEM, name, NULL, "no memory for keys");
+	r = key_blob_open_typed(place(page, SEAL_PAGE_BLOB), typed, memory_kib, name, key, &answer, f);
+	return r ? r : open_by(page, key, NULL, name, opened, f);
+}
+
+int seal_page_open_tpm(const void *page, const uint8_t blob_key[CRYPTO_KEY_BYTES], const uint8_t *trusted,
+		       const char *name, struct seal_opened *opened, struct failure *f)
+{
+	AUTO_SECRET struct key_opened *key = secret_new(sizeof(*key));
+	int r;
+
+	if (!key)
+		return failure_set(f, REASON_CRYPTO, ENOMEM, name, NULL, "no memory for keys");
+	r = key_blob_open_key(place(page, SEAL_PAGE_BLOB), blob_key, name, key, f);
+	return r < 0 ? r : open_by(page, key, trusted, name, opened, f);
 }

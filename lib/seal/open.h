@@ -3,7 +3,8 @@
  * From a header page and a secret to the key of the image.
  *
  * The order is the one of doc/image-format.md, "Order of trust": the secret opens the blob, the blob's verifying key verifies
- * the page, and only then the slot is opened. Nothing here is read from anywhere but the page.
+ * the page, and only then the slot is opened. Nothing here is read from anywhere but the page, except for the id of the key set
+ * that the machine trusts. It is a hash of both public keys, so who has it has the verifying key.
  */
 #pragma once
 
@@ -25,6 +26,9 @@ struct seal_opened {
  */
 int seal_page_check(const void *page, const char *name, uint32_t *wraps, struct failure *f);
 
+/* Whether the sealed @page says that it is of the key set @trusted; if not, REASON_UNAUTHENTIC (-EKEYREJECTED). */
+int seal_page_trust(const void *page, const uint8_t trusted[KEY_SET_ID_BYTES], const char *name, struct failure *f);
+
 /*
  * Open @page, whose header was decoded, by what a human @typed: a passphrase or a recovery key. @memory_kib: how much Argon2 may
  * use. KEY_WRONG_SECRET if it is not the right one, which can be tried again; REASON_UNAUTHENTIC (-EBADMSG) if blob,
@@ -32,3 +36,10 @@ int seal_page_check(const void *page, const char *name, uint32_t *wraps, struct 
  */
 int seal_page_open(const void *page, struct bytes typed, uint64_t memory_kib, const char *name,
 		   struct seal_opened *opened, struct failure *f);
+
+/*
+ * The same by the blob's key, which a TPM gave out. That a TPM did says nothing about whose keys they are: they must be of
+ * the key set @trusted, and NULL is never right (REASON_UNAUTHENTIC). No answer is KEY_WRONG_SECRET.
+ */
+int seal_page_open_tpm(const void *page, const uint8_t blob_key[CRYPTO_KEY_BYTES], const uint8_t *trusted,
+		       const char *name, struct seal_opened *opened, struct failure *f);

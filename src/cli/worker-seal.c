@@ -69,11 +69,18 @@ int worker_keys_begin(struct worker_keys *k, struct worker_job *job, void *page,
 
 int worker_keys_check(const struct worker_keys *k, const void *page, struct worker_job *job, struct failure *f)
 {
+	int r;
+
 	if (failed(&k->crypto)) {
 		*f = k->crypto;
 		return f->error ? -f->error : -EOPNOTSUPP;
 	}
-	return seal_page_check(page, job->area_name, &job->seal.wraps, f);
+	r = seal_page_check(page, job->area_name, &job->seal.wraps, f);
+	if (r >= 0 && job->seal.trusts)
+		r = seal_page_trust(page, job->seal.trusted, job->area_name, f);
+	if (r >= 0)
+		memcpy(job->seal.blob, (const uint8_t *)page + SEAL_PAGE_BLOB, sizeof(job->seal.blob));
+	return r;
 }
 
 int worker_keys_open(struct worker_keys *k, struct worker_job *job, const void *page, struct failure *f)
@@ -82,7 +89,9 @@ int worker_keys_open(struct worker_keys *k, struct worker_job *job, const void *
 	struct bytes secret = {job->seal.secret, MIN(job->seal.secret_size, sizeof(job->seal.secret))};
 	int r;
 
-	if (opened)
+	if (opened && job->seal.from_tpm && secret.size == CRYPTO_KEY_BYTES)
+		r = seal_page_open_tpm(page, secret.data, job->seal.trusts ? job->seal.trusted : NULL, job->area_name, opened, f);
+	else if (opened)
 		r = seal_page_open(page, secret, job->seal.memory_kib, job->area_name, opened, f);
 	else
 		r = no_memory(job->area_name, -ENOMEM, f);

@@ -17,6 +17,7 @@ libdaemon_a_SOURCES = \
 	src/daemon/hibernate.c src/daemon/hibernate.h \
 	src/daemon/id.c src/daemon/id.h \
 	src/daemon/keys.c src/daemon/keys.h \
+	src/daemon/keyslot.c src/daemon/keyslot.h \
 	src/daemon/leave.c \
 	src/daemon/line.c src/daemon/line.h \
 	src/daemon/log.c src/daemon/log.h \
@@ -32,6 +33,8 @@ libdaemon_a_SOURCES = \
 	src/daemon/supervisor.c src/daemon/supervisor.h \
 	src/daemon/sync.c src/daemon/sync.h \
 	src/daemon/terminal.c src/daemon/terminal.h \
+	src/daemon/tpm-job.h \
+	src/daemon/tpmkey.c src/daemon/tpmkey.h \
 	src/daemon/unseal.c src/daemon/unseal.h
 
 # Resuming is a matter of milliseconds in an initramfs: what serves the bus, and the libraries that this takes, are not
@@ -44,3 +47,12 @@ pkglibexec_PROGRAMS += hibernated-serve
 hibernated_serve_SOURCES = src/daemon/serve.c
 hibernated_serve_LDADD = libdaemon.a libhibernate.a $(STATIC_CODEC_LIBS) $(LIBSYSTEMD_LIBS) $(LIBBLKID_LIBS) \
 	$(LIBGCRYPT_LIBS) -lpthread
+
+# Only where a TPM is used does anybody start it. Its library loads the connection to the device by name; linked, so that
+# whoever copies the program with its libraries copies that one, too.
+if HAVE_TPM
+pkglibexec_PROGRAMS += hibernated-tpm
+endif
+hibernated_tpm_SOURCES = src/daemon/tpm-program.c src/daemon/tpm-job.h
+hibernated_tpm_LDFLAGS = $(AM_LDFLAGS) -Wl,--no-as-needed
+hibernated_tpm_LDADD = libhibernate.a $(TSS2_LIBS) $(LIBGCRYPT_LIBS)

@@ -10,12 +10,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TEXT_MAX 640
+#define TEXT_MAX 1024
 #define LABEL_SHOWN 160
+#define WHY_SHOWN 320
 #define LOOK_AGAIN_USEC USEC_PER_SEC
 
 static const char other_answers[] = "p: power off, keep the image; b: boot without it, the image is dropped; "
 				    "Enter: back to the question";
+static const char other_answers_than_pin[] = "p: power off, keep the image; b: boot without it, the image is dropped; "
+					     "s: the passphrase instead; Enter: back to the question";
 
 uint64_t prompt_delay_usec(unsigned int tries)
 {
@@ -94,19 +97,31 @@ static int ask(struct asking *a, const char *text, bool echo_first)
 	}
 }
 
+/* "Passphrase", and what is to be said of it before. */
+static const char *what_is_asked(const struct asking *a)
+{
+	if (a->q->pin)
+		return "PIN";
+	return a->q->recovery ? "Passphrase or recovery key" : "Passphrase";
+}
+
 static int ask_secret(struct asking *a)
 {
-	char text[TEXT_MAX], device[LABEL_SHOWN], label[LABEL_SHOWN], wrong[48] = "", too_long[64] = "";
+	char text[TEXT_MAX], device[LABEL_SHOWN], label[LABEL_SHOWN], why[WHY_SHOWN];
+	char wrong[48] = "", too_long[64] = "", left[64] = "";
 
 	escape_text(a->q->device, SIZE_MAX, device, sizeof(device));
 	escape_text(a->q->label ? a->q->label : "", a->q->label ? a->q->label_size : 0, label, sizeof(label));
+	escape_text(a->q->why ? a->q->why : "", SIZE_MAX, why, sizeof(why));
 	if (a->q->tries)
 		snprintf(wrong, sizeof(wrong), "%u wrong so far. ", a->q->tries);
 	if (a->too_long)
 		snprintf(too_long, sizeof(too_long), "Longer than %zu bytes, not tried. ", a->room);
-	snprintf(text, sizeof(text), "%s%s%s for the hibernation image on %s%s%s%s (Enter alone: other answers)", too_long, wrong,
-		 a->q->recovery ? "Passphrase or recovery key" : "Passphrase", device, label[0] ? ", \"" : "", label,
-		 label[0] ? "\"" : "");
+	if (a->q->left)
+		snprintf(left, sizeof(left), "%u more may be tried. ", a->q->left);
+	snprintf(text, sizeof(text), "%s%s%s%s%s%s%s for the hibernation image on %s%s%s%s (Enter alone: other answers)",
+		 why[0] ? "Not opened by the TPM: " : "", why, why[0] ? ". " : "", too_long, wrong, left, what_is_asked(a),
+		 device, label[0] ? ", \"" : "", label, label[0] ? "\"" : "");
 	return ask(a, text, false);
 }
 
@@ -114,7 +129,7 @@ static int ask_secret(struct asking *a)
 static int ask_other(struct asking *a, enum prompt_answer *answer)
 {
 	bool declined = a->declined;
-	int reply = ask(a, other_answers, true);
+	int reply = ask(a, a->q->pin ? other_answers_than_pin : other_answers, true);
 	char letter = reply == REPLY_LINE && a->length == 1 ? (char)a->text[0] : 0;
 
 	if (reply < 0)
@@ -128,6 +143,8 @@ static int ask_other(struct asking *a, enum prompt_answer *answer)
 		*answer = PROMPT_POWER_OFF;
 	else if (letter == 'b' || letter == 'B')
 		*answer = PROMPT_BOOT_WITHOUT;
+	else if (a->q->pin && (letter == 's' || letter == 'S'))
+		*answer = PROMPT_PASSPHRASE;
 	else
 		return 0;
 	return 1;
@@ -195,7 +212,7 @@ int prompt_ask(struct prompt *p, const struct prompt_question *q, uint8_t *secre
 		return failure_set(f, REASON_ABORTED, ECANCELED, "resume", NULL, "aborted by %s", p->keys->by);
 	}
 	if (r < 0)
-		return failure_set(f, REASON_INTERNAL, -r, q->device, NULL, "cannot ask for the passphrase");
+		return failure_set(f, REASON_INTERNAL, -r, q->device, NULL, "cannot ask for what opens it");
 	if (answer == PROMPT_SECRET)
 		*length = a.length;
 	return (int)answer;

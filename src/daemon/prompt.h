@@ -22,12 +22,16 @@ enum prompt_answer {
 	PROMPT_POWER_OFF,    /* the image is kept */
 	PROMPT_BOOT_WITHOUT, /* the image must be disarmed */
 	PROMPT_NOBODY,       /* nobody was there in time: the caller's policy decides */
+	PROMPT_PASSPHRASE,   /* the PIN shall not be asked for; only where one is */
 };
 
 struct prompt_question {
 	const char *device;  /* where the image is */
 	const char *label;   /* of the image or its keys, chosen by anybody, shown escaped; NULL: none */
 	size_t label_size;   /* bytes at @label; it may end before, with a NUL */
+	const char *why;     /* said first, shown escaped; NULL or "": nothing */
+	bool pin;            /* asked for is the PIN of a TPM... */
+	unsigned int left;   /* ...which may be tried so often; 0: not said */
 	unsigned int tries;  /* wrong ones so far: prompt_delay_usec() */
 	bool recovery;       /* a recovery key is taken, too */
 	uint64_t wait_usec;  /* until PROMPT_NOBODY; begins again with each question and each key */

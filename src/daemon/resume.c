@@ -4,7 +4,7 @@
  *
  *   find the area, read its mark        nothing changed
  *   the worker reads the header         it can only read the area; nothing of the image is believed before
- *   sealed: a secret is asked for       as often as it takes; the worker verifies and opens with it
+ *   sealed: the TPM or somebody asked    as often as it takes; the worker verifies and opens with what comes
  *   kernel, machine, device, filesystems are checked against it
  *   open /dev/snapshot, the worker loads the pages
  *   FREEZE                              undo: UNFREEZE
@@ -38,8 +38,6 @@
 #include <unistd.h>
 
 #define TRIES_BY_ITSELF 3
-#define HEADER_USEC (60 * USEC_PER_SEC)
-#define SECRET_USEC (600 * USEC_PER_SEC) /* what Argon2 may take on a slow machine */
 #define STALL_USEC (120 * USEC_PER_SEC)
 #define ARGON2_SPARE (16 * MIB)          /* of memory, left over by Argon2 */
 #define ABSENT_MESSAGE_USEC (3 * USEC_PER_SEC)
@@ -66,11 +64,13 @@ static int start_worker(struct resume *r, int area, struct failure *f)
 		.header_offset = r->mark.header_offset,
 		.device_size = r->place.identity.device_size,
 		.seal.required = r->config.sealing == SEALING_REQUIRED,
+		.seal.trusts = r->config.tpm,
 		.failpoints = r->failpoints,
 	};
 	uint64_t ram, available;
 	int result;
 
+	memcpy(request.seal.trusted, r->config.tpm_key_set, sizeof(request.seal.trusted));
 	snprintf(request.area_name, sizeof(request.area_name), "%.*s", (int)sizeof(request.area_name) - 1, r->place.device);
 	result = estimate_ram(&ram, &r->sys, f);
 	if (result >= 0)
@@ -173,10 +173,11 @@ static int enter_image(struct resume *r, struct failure *f)
 	if (result < 0)
 		return result;
 	log_hold(&r->log);
+	unseal_forget(&r->unseal);
 	r->record.total_usec = clock_monotonic_usec() - r->started;
 	result = mark_begin_resume(&r->mark_io, &r->record, f);
-	if (result >= 0)
-		result = unseal_destroy(&r->unseal, &r->sys, &r->mark_io, &r->mark, r->place.identity.device_size, f);
+	if (result >= 0 && r->unseal.sealed)
+		result = keyslot_destroy(&r->keyslot, &r->sys, &r->mark_io, &r->mark, r->place.identity.device_size, f);
 	if (result >= 0) {
 		result = failpoint_hit(&r->failpoints, "resume-restore") < 0
 				 ? failure_set(f, REASON_RESTORE_REFUSED, EIO, "resume", NULL, "failed by a failpoint")
@@ -184,7 +185,7 @@ static int enter_image(struct resume *r, struct failure *f)
 	}
 	/* Still here. Kernel threads first, then the key slot, then the mark that leads there, then user space. */
 	snapshot_free_image(&r->snapshot, &later);
-	if (unseal_put_back(&r->unseal, &r->mark_io, &r->mark, &later) < 0)
+	if (keyslot_put_back(&r->keyslot, &r->mark_io, &r->mark, &later) < 0)
 		log_failure(&r->log, &later);
 	else if (mark_rearm(&r->mark_io, r->mark.image_id, &later) < 0)
 		log_failure(&r->log, &later);
@@ -233,23 +234,6 @@ static int make_writable(struct resume *r, struct failure *f)
 	return 0;
 }
 
-/* Have the worker read header page and body; the image is verified when this returns 0. */
-static int open_image(struct resume *r, struct failure *f)
-{
-	int result = supervisor_send(&r->worker, WORKER_OPEN, -1, f);
-	unsigned int asked = 0;
-
-	while (result >= 0) {
-		result = supervisor_await_either(&r->worker, WORKER_META, WORKER_ASK, asked ? SECRET_USEC : HEADER_USEC,
-						 tick, r, f);
-		if (result <= 0)
-			break;
-		result = unseal_answer(&r->unseal, &r->config, r->place.device, asked++, &r->worker, f);
-	}
-	unseal_end(&r->unseal);
-	return result;
-}
-
 static int try_resume(struct resume *r, struct failure *f)
 {
 	AUTO_CLOSE int area = area_place_open(&r->place, &r->sys, O_RDONLY, f);
@@ -262,7 +246,7 @@ static int try_resume(struct resume *r, struct failure *f)
 	if (result >= 0)
 		result = fail_at(r, "resume-open", f);
 	if (result >= 0)
-		result = open_image(r, f);
+		result = unseal_open(&r->unseal, &r->config, r->place.device, &r->worker, tick, r, f);
 	if (result >= 0)
 		result = take_meta(r, f);
 	if (result >= 0)
@@ -417,9 +401,10 @@ int resume_init(struct resume *r, const struct sysctx *s, struct failure *f)
 	if (result >= 0)
 		result = keys_init(&r->keys);
 	if (result >= 0)
-		result = unseal_init(&r->unseal, &r->sys, &r->keys);
+		result = keyslot_init(&r->keyslot);
 	if (result < 0)
 		return failure_set(f, REASON_INTERNAL, -result, "resume", NULL, "cannot start");
+	unseal_init(&r->unseal, &r->sys, &r->keys, &r->log);
 	log_init(&r->log, &r->sys);
 	settings_init(&r->settings);
 	supervisor_init(&r->worker);
@@ -434,7 +419,8 @@ static void leave_note(const struct resume *r)
 		(void)sys_append(&r->sys, RESUME_STEP_NOTE, "hibernated " PACKAGE_VERSION "\n");
 }
 
-void resume_go(struct resume *r, struct failure *f)
+/* What resume_go() does before it leaves the initramfs. */
+static void look_and_resume(struct resume *r, struct failure *f)
 {
 	bool noresume = false;
 
@@ -455,10 +441,17 @@ void resume_go(struct resume *r, struct failure *f)
 	settings_restore(&r->settings, &r->sys);
 }
 
+void resume_go(struct resume *r, struct failure *f)
+{
+	look_and_resume(r, f);
+	unseal_leave(&r->unseal, &r->config);
+}
+
 void resume_deinit(struct resume *r)
 {
 	console_deinit(&r->console);
 	unseal_deinit(&r->unseal);
+	keyslot_deinit(&r->keyslot);
 	r->mark_io.fd = fd_close(r->mark_io.fd);
 	free(r->mark_io.buffer);
 	r->mark_io.buffer = NULL;

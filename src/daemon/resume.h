@@ -8,6 +8,7 @@
 #include "config/config.h"
 #include "daemon/console.h"
 #include "daemon/keys.h"
+#include "daemon/keyslot.h"
 #include "daemon/log.h"
 #include "daemon/settings.h"
 #include "daemon/supervisor.h"
@@ -31,6 +32,7 @@ struct resume {
 	struct mark mark;
 	struct supervisor worker;
 	struct unseal unseal;
+	struct keyslot keyslot;
 	struct snapshot snapshot;
 	struct image_meta meta;
 	struct mark_boot record;

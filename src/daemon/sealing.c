@@ -19,6 +19,19 @@ struct sealing_drawn {
 	uint8_t ephemeral[CRYPTO_KEY_BYTES];
 };
 
+_Static_assert(CONFIG_KEY_SET_BYTES == KEY_SET_ID_BYTES, "id");
+
+/* The next boot would refuse the image. */
+static int refuse_other_set(const struct config *config, struct failure *f)
+{
+	char place[CONFIG_PATH_MAX + 16];
+
+	config_format_origin(config, CONFIG_TPM_KEY_SET, place, sizeof(place));
+	return failure_set(f, REASON_CONFIG, EKEYREJECTED, place,
+			   "Say there what hibernatectl key list shows, and make the initramfs anew.",
+			   "TPMKeySet= names another key set than the one in %s", config->key_directory);
+}
+
 int sealing_init(struct sealing *s, const struct config *config, struct failure *f)
 {
 	int r;
@@ -36,6 +49,8 @@ int sealing_init(struct sealing *s, const struct config *config, struct failure 
 				"no memory for keys, and only sealed images are written here");
 	else
 		r = key_file_load(config->key_directory, s->keys, f);
+	if (r >= 0 && config->tpm && memcmp(config->tpm_key_set, s->keys->public.id, sizeof(config->tpm_key_set)) != 0)
+		r = refuse_other_set(config, f);
 	if (r < 0) {
 		sealing_deinit(s);
 		return r;

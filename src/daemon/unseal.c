@@ -1,48 +1,49 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "daemon/unseal.h"
 
-#include "base/fdio.h"
+#include "base/clock.h"
 #include "base/secret.h"
 #include "daemon/compat.h"
-#include "image/image.h"
 
 #include <errno.h>
-#include <linux/fs.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/utsname.h>
-#include <unistd.h>
 
-int unseal_init(struct unseal *u, const struct sysctx *s, struct keys *keys)
+#define HEADER_USEC (60 * USEC_PER_SEC)
+#define SECRET_USEC (600 * USEC_PER_SEC) /* what Argon2 may take on a slow machine */
+
+void unseal_init(struct unseal *u, const struct sysctx *s, struct keys *keys, struct log *log)
 {
-	void *pages;
-	int r = posix_memalign(&pages, PAGE_BYTES, 2 * PAGE_BYTES);
-
-	*u = (struct unseal){0};
+	*u = (struct unseal){.log = log};
 	prompt_init(&u->prompt, s, keys);
-	if (r)
-		return -r;
-	u->kept = pages;
-	mlock(u->kept, 2 * PAGE_BYTES); /* best effort: in the initramfs there is no swap */
-	return 0;
+	tpmkey_init(&u->tpm, keys);
 }
 
 void unseal_deinit(struct unseal *u)
 {
 	prompt_deinit(&u->prompt);
-	free(u->kept);
-	u->kept = NULL;
+	tpmkey_deinit(&u->tpm);
 }
 
 void unseal_begin(struct unseal *u)
 {
-	u->sealed = u->decided = false;
+	u->sealed = u->decided = u->asked = u->typed = false;
+	u->why[0] = '\0';
 }
 
-void unseal_end(struct unseal *u)
+void unseal_forget(struct unseal *u)
 {
-	prompt_deinit(&u->prompt);
+	tpmkey_forget(&u->tpm);
+}
+
+void unseal_leave(struct unseal *u, const struct config *config)
+{
+	struct failure f = {0};
+
+	if (config->tpm && tpmkey_shut(&u->tpm, &f) < 0)
+		log_line(u->log, LOG_LEVEL_WARNING, "the TPM stays open in this boot, and may give its key to root: %s: %s", f.object,
+			 f.text);
 }
 
 /* The kernel that is needed, as the header page says: not authentic yet, but it spares typing for nothing. */
@@ -57,92 +58,175 @@ static int check_kernel(const struct worker_job *job, struct failure *f)
 	return compat_check(release, name.machine, name.release, name.machine, f);
 }
 
-static int decided(struct unseal *u, enum choice choice, const char *device, struct failure *f, const char *text)
+/* One image on its way to be opened. */
+struct opening {
+	struct unseal *u;
+	const struct config *config;
+	const char *device;
+	struct supervisor *worker;
+};
+
+static int decided(struct opening *o, enum choice choice, struct failure *f, const char *text)
 {
-	u->decided = true;
-	u->choice = choice;
-	return failure_set(f, REASON_ABORTED, ECANCELED, device, NULL, "%s", text);
+	o->u->decided = true;
+	o->u->choice = choice;
+	return failure_set(f, REASON_ABORTED, ECANCELED, o->device, NULL, "%s", text);
 }
 
-static int give(struct supervisor *worker, const uint8_t *secret, size_t length, struct failure *f)
+static int give(struct opening *o, const uint8_t *secret, size_t length, bool from_tpm, struct failure *f)
 {
-	memcpy(worker->job->seal.secret, secret, length);
-	worker->job->seal.secret_size = (uint32_t)length;
-	return supervisor_send(worker, WORKER_SECRET, -1, f);
+	struct worker_seal *seal = &o->worker->job->seal;
+
+	memcpy(seal->secret, secret, length);
+	seal->secret_size = (uint32_t)length;
+	seal->from_tpm = from_tpm;
+	o->u->typed = !from_tpm;
+	return supervisor_send(o->worker, WORKER_SECRET, -1, f);
 }
 
-int unseal_answer(struct unseal *u, const struct config *config, const char *device, unsigned int tries,
-		  struct supervisor *worker, struct failure *f)
+/* What was answered, if that is nothing for this question: negative, @f filled. */
+static int other_answer(struct opening *o, int answer, struct failure *f)
+{
+	switch ((enum prompt_answer)answer) {
+	case PROMPT_POWER_OFF:
+		return decided(o, CHOICE_POWEROFF, f, "powering off, as was asked for; the image is kept");
+	case PROMPT_BOOT_WITHOUT:
+		return decided(o, CHOICE_BOOT, f, "booting without the image, as was asked for");
+	case PROMPT_NOBODY:
+		return decided(o, choice_unanswered(o->config), f, "nobody has typed what opens it");
+	case PROMPT_SECRET:
+	case PROMPT_PASSPHRASE:
+		break;
+	}
+	return failure_set(f, REASON_INTERNAL, EINVAL, o->device, NULL, "an answer of kind %d", answer);
+}
+
+static int by_passphrase(struct opening *o, struct failure *f)
 {
 	AUTO_SECRET uint8_t *secret = secret_new(WORKER_SECRET_MAX);
-	struct prompt_question question = {.device = device, .tries = tries, .wait_usec = config->resume_wait_usec};
+	const struct prompt_question question = {
+		.device = o->device,
+		.why = o->u->why,
+		.tries = o->u->wrong,
+		.recovery = o->worker->job->seal.wraps & BLOB_WRAP_RECOVERY,
+		.wait_usec = o->config->resume_wait_usec,
+	};
 	size_t length = 0;
 	int r;
 
-	question.recovery = worker->job->seal.wraps & BLOB_WRAP_RECOVERY;
-	u->sealed = true;
 	if (!secret)
-		return failure_set(f, REASON_CRYPTO, ENOMEM, device, NULL, "no memory for its passphrase");
-	r = tries ? 0 : check_kernel(worker->job, f);
-	if (r >= 0)
-		r = prompt_ask(&u->prompt, &question, secret, WORKER_SECRET_MAX, &length, f);
+		return failure_set(f, REASON_CRYPTO, ENOMEM, o->device, NULL, "no memory for its passphrase");
+	r = prompt_ask(&o->u->prompt, &question, secret, WORKER_SECRET_MAX, &length, f);
 	if (r < 0)
 		return r;
-	switch ((enum prompt_answer)r) {
-	case PROMPT_SECRET:
-		return give(worker, secret, length, f);
-	case PROMPT_POWER_OFF:
-		return decided(u, CHOICE_POWEROFF, device, f, "powering off, as was asked for; the image is kept");
-	case PROMPT_BOOT_WITHOUT:
-		return decided(u, CHOICE_BOOT, device, f, "booting without the image, as was asked for");
-	case PROMPT_NOBODY:
-		return decided(u, choice_unanswered(config), device, f, "nobody has typed its passphrase");
-	}
-	return failure_set(f, REASON_INTERNAL, EINVAL, device, NULL, "an answer of kind %d", r);
+	return r == PROMPT_SECRET ? give(o, secret, length, false, f) : other_answer(o, r, f);
 }
 
-static int write_page(const struct mark_io *io, uint64_t at, const void *page, struct failure *f)
-{
-	int r = fd_pwrite_full(io->fd, page, PAGE_BYTES, at);
+/* ---- the TPM ------------------------------------------------------------ */
 
-	if (r >= 0 && fdatasync(io->fd) < 0)
-		r = -errno;
-	if (r < 0)
-		return failure_set(f, REASON_IO, -r, io->name, "Check the disk and its cabling.",
-				   "the image's key slot at byte %llu cannot be written", (unsigned long long)at);
+/* It is the passphrase that opens the image, and this is why. */
+static int pass_on(struct opening *o, const char *why)
+{
+	snprintf(o->u->why, sizeof(o->u->why), "%s", why);
+	log_line(o->u->log, LOG_LEVEL_WARNING, "%s: not opened by the TPM: %s", o->device, why);
 	return 0;
 }
 
-int unseal_destroy(struct unseal *u, const struct sysctx *s, const struct mark_io *io, const struct mark *mark,
-		   uint64_t device_size, struct failure *f)
+/* Ask for a PIN and try it: as tpmkey_unseal(), or TPM_TRIES_USED with @why filled in when somebody wants no more of it. */
+static int try_pin(struct opening *o, const uint8_t *blob, const char **why, struct failure *f)
 {
-	uint64_t range[] = {mark->header_offset, PAGE_BYTES};
-	uint8_t *zeros = u->kept + PAGE_BYTES;
-	struct image_header header;
+	AUTO_SECRET uint8_t *pin = secret_new(TPM_JOB_PIN_MAX);
+	const struct prompt_question question = {
+		.device = o->device,
+		.pin = true,
+		.tries = o->u->wrong_pins,
+		.left = o->u->tpm.job->tries_left,
+		.wait_usec = o->config->resume_wait_usec,
+	};
+	size_t length = 0;
 	int r;
 
-	u->destroyed = false;
-	if (!u->sealed)
-		return 0;
-	r = image_read_header(io->fd, io->name, mark->header_offset, device_size, u->kept, &header, f);
+	if (!pin)
+		return failure_set(f, REASON_CRYPTO, ENOMEM, o->device, NULL, "no memory for its PIN");
+	r = prompt_ask(&o->u->prompt, &question, pin, TPM_JOB_PIN_MAX, &length, f);
 	if (r < 0)
 		return r;
-	if (!suite_seals(header.suite) || memcmp(header.id.bytes, mark->image_id, sizeof(header.id.bytes)) != 0)
-		return failure_set(f, REASON_IMAGE_DAMAGED, EBADMSG, io->name, NULL,
-				   "the image's header page has changed while it was loaded");
-	memset(zeros, 0, PAGE_BYTES);
-	u->destroyed = true;
-	r = write_page(io, mark->header_offset, zeros, f);
-	if (r >= 0)
-		(void)sys_ioctl(s, io->fd, BLKDISCARD, range); /* best effort: zeros are there already */
+	if (r == PROMPT_PASSPHRASE) {
+		*why = "the passphrase is wanted instead of the PIN";
+		return TPM_TRIES_USED;
+	}
+	if (r != PROMPT_SECRET)
+		return other_answer(o, r, f);
+	r = tpmkey_unseal(&o->u->tpm, o->device, blob, (struct bytes){pin, length}, f);
+	if (r == KEY_WRONG_SECRET || r == TPM_TRIES_USED)
+		o->u->wrong_pins++;
 	return r;
 }
 
-int unseal_put_back(struct unseal *u, const struct mark_io *io, const struct mark *mark, struct failure *f)
+/* 1 if the worker was given the TPM's key, 0 if the passphrase is to be asked for. */
+static int by_tpm(struct opening *o, struct failure *f)
 {
-	int r = u->destroyed ? write_page(io, mark->header_offset, u->kept, f) : 0;
+	const char *why = "one more wrong PIN, and it would lock itself up";
+	struct unseal *u = o->u;
+	uint8_t blob[SEAL_BLOB_BYTES]; /* a copy: the worker can change the other */
+	int r;
 
+	if (!(o->worker->job->seal.wraps & BLOB_WRAP_TPM))
+		return 0;
+	if (!o->config->tpm)
+		return pass_on(o, "TPMKeySet= does not say whose keys to believe");
+	memcpy(blob, o->worker->job->seal.blob, sizeof(blob));
+	/* Without a PIN first: that shows what else stands against it, before anybody types. */
+	r = tpmkey_unseal(&u->tpm, o->device, blob, (struct bytes){"", 0}, f);
+	while (r == KEY_WRONG_SECRET)
+		r = try_pin(o, blob, &why, f);
+	if (r == 0) {
+		r = give(o, u->tpm.job->blob_key, CRYPTO_KEY_BYTES, true, f);
+		return r < 0 ? r : 1;
+	}
+	if (r > 0)
+		return pass_on(o, why);
+	if (u->decided || f->reason == REASON_ABORTED)
+		return r;
+	pass_on(o, f->text);
+	*f = (struct failure){0};
+	return 0;
+}
+
+/* The worker has asked. */
+static int answer(struct opening *o, struct failure *f)
+{
+	struct unseal *u = o->u;
+	int r = 0;
+
+	u->sealed = true;
+	if (u->typed)
+		u->wrong++;
+	u->typed = false;
+	if (!u->asked) {
+		u->asked = true;
+		r = check_kernel(o->worker->job, f);
+		if (r >= 0)
+			r = by_tpm(o, f);
+	}
+	return r ? r : by_passphrase(o, f);
+}
+
+int unseal_open(struct unseal *u, const struct config *config, const char *device, struct supervisor *worker,
+		supervisor_tick tick, void *data, struct failure *f)
+{
+	struct opening o = {.u = u, .config = config, .device = device, .worker = worker};
+	int r = supervisor_send(worker, WORKER_OPEN, -1, f);
+
+	while (r >= 0) {
+		r = supervisor_await_either(worker, WORKER_META, WORKER_ASK, u->asked ? SECRET_USEC : HEADER_USEC, tick,
+					    data, f);
+		if (r <= 0)
+			break;
+		r = answer(&o, f);
+	}
+	prompt_deinit(&u->prompt);
 	if (r >= 0)
-		u->destroyed = false;
+		unseal_leave(u, config);
 	return r;
 }

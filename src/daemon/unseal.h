@@ -1,50 +1,52 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a resume does only with a sealed image: having a secret typed for it, and destroying its key slot before it is
- * entered, so that the slot lies on the disk no longer than the image is needed.
+ * Opening an image: the worker reads it, and is given what opens it, if it is sealed.
  *
- * A page is destroyed by writing zeros over it, flushing, and telling the device that it is not used. What was there
- * is kept until the image has been entered: if that fails, it comes back.
+ * That is a TPM's key where the image has a part for one and the configuration names the image's key set (TPMKeySet=), the only
+ * reason to believe keys that a TPM gave out; with its PIN, if it has one. Whatever keeps the TPM from it is said, and leads to
+ * the question for a passphrase; never on to nothing asked at all. Where TPMKeySet= is set, each boot shuts the TPM's
+ * door (seal/tpm.h), whether there was an image or not; where it is not, the TPM is left alone.
  */
 #pragma once
 
-#include "area/mark.h"
-#include "base/sys.h"
 #include "config/config.h"
 #include "daemon/choice.h"
+#include "daemon/log.h"
 #include "daemon/prompt.h"
 #include "daemon/supervisor.h"
+#include "daemon/tpmkey.h"
 
 struct unseal {
 	bool sealed;        /* the worker has asked for a secret: the image is sealed */
 	bool decided;       /* an answer to that question was not a secret, but this: */
 	enum choice choice;
+	bool asked;         /* the worker has, in this try */
+	bool typed;         /* the last that it was given was typed */
+	unsigned int wrong; /* passphrases, in this boot... */
+	unsigned int wrong_pins; /* ...and PINs */
+	char why[FAILURE_TEXT_MAX]; /* a passphrase is asked for although there is a TPM's key */
+	struct log *log;
 	struct prompt prompt;
-	uint8_t *kept;      /* two pages: the header page as it was, and one to write from */
-	bool destroyed;     /* it was, or is on the way to it */
+	struct tpmkey tpm;
 };
 
-/* 0 or -ENOMEM. */
-int unseal_init(struct unseal *u, const struct sysctx *s, struct keys *keys);
+/* All are borrowed. */
+void unseal_init(struct unseal *u, const struct sysctx *s, struct keys *keys, struct log *log);
 void unseal_deinit(struct unseal *u);
 
 /* Another try to resume begins. */
 void unseal_begin(struct unseal *u);
-/* No more secrets are asked for in this one; the console is given back. */
-void unseal_end(struct unseal *u);
 
 /*
- * The worker has asked, after @tries secrets that were wrong: look whether this kernel can read the image at all, have a
- * secret typed, and give it to the worker. Any other answer fails, with @u->decided and @u->choice filled in.
+ * Have @worker, which has started, read header page and body of the image on @device, and give it what it asks for. The image
+ * is verified when this returns 0, and the TPM's door is shut. Another answer than a secret fails, with @u->decided and
+ * @u->choice filled in. @tick and @data as for supervisor_await().
  */
-int unseal_answer(struct unseal *u, const struct config *config, const char *device, unsigned int tries,
-		  struct supervisor *worker, struct failure *f);
+int unseal_open(struct unseal *u, const struct config *config, const char *device, struct supervisor *worker,
+		supervisor_tick tick, void *data, struct failure *f);
 
-/*
- * Destroy the header page that @mark leads to, if the image is sealed. The page is written to only if it is the header page of
- * the image that @mark speaks of. @device_size bounds it.
- */
-int unseal_destroy(struct unseal *u, const struct sysctx *s, const struct mark_io *io, const struct mark *mark,
-		   uint64_t device_size, struct failure *f);
-/* Put it back, if it was destroyed. */
-int unseal_put_back(struct unseal *u, const struct mark_io *io, const struct mark *mark, struct failure *f);
+/* Nothing is opened any more in this boot, the image is about to be entered: wipe the key that is held for another try. */
+void unseal_forget(struct unseal *u);
+
+/* The boot goes on: shut the TPM's door, if it is not and @config says so. A failure is logged. */
+void unseal_leave(struct unseal *u, const struct config *config);

@@ -171,10 +171,16 @@ test_hibernate_LDFLAGS = $(LINK_MACHINE)
 test_hibernate_LDADD = libdaemon.a $(UNIT_LIBS) $(LIBSYSTEMD_LIBS)
 
 check_PROGRAMS += test-sealed
-test_sealed_SOURCES = tests/unit/test-sealed.c $(MACHINE_SOURCES)
+test_sealed_SOURCES = tests/unit/test-sealed.c tests/unit/sealed.c tests/unit/sealed.h $(MACHINE_SOURCES)
 test_sealed_CFLAGS = $(UNIT_CFLAGS)
 test_sealed_LDFLAGS = $(LINK_MACHINE) -Wl,--wrap=madvise
 test_sealed_LDADD = libdaemon.a $(UNIT_LIBS) $(LIBSYSTEMD_LIBS)
+
+check_PROGRAMS += test-tpm-boot
+test_tpm_boot_SOURCES = tests/unit/test-tpm-boot.c tests/unit/sealed.c tests/unit/sealed.h $(MACHINE_SOURCES)
+test_tpm_boot_CFLAGS = $(UNIT_CFLAGS)
+test_tpm_boot_LDFLAGS = $(LINK_MACHINE) -Wl,--wrap=madvise
+test_tpm_boot_LDADD = libdaemon.a $(UNIT_LIBS) $(LIBSYSTEMD_LIBS)
 
 check_PROGRAMS += test-resume
 test_resume_SOURCES = tests/unit/test-resume.c $(MACHINE_SOURCES)

@@ -408,6 +408,16 @@ static void worker_process(void *data, int socket, int memory, int area, int sna
 	_exit(worker_main());
 }
 
+static int ask_tpm(void *data, struct tpm_job *job)
+{
+	struct machine *m = data;
+
+	ck_assert_uint_eq(job->version, TPM_JOB_VERSION);
+	ck_assert_uint_lt(job->kind, ARRAY_LENGTH(m->state->tpm_jobs));
+	m->state->tpm_jobs[job->kind]++;
+	return m->tpm ? m->tpm(m, job) : -ENOENT;
+}
+
 static void open_something(void)
 {
 	open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -648,6 +658,8 @@ static _Noreturn void run_resume(struct machine *m)
 	r->snapshot_data = m;
 	r->worker.stand_in = worker_process;
 	r->worker.stand_in_data = m;
+	r->unseal.tpm.stand_in = ask_tpm;
+	r->unseal.tpm.stand_in_data = m;
 	r->console.fd = fd_close(r->console.fd); /* what is said there would be read as typed */
 	if (m->terminal)
 		r->unseal.prompt.terminal.given = m->terminal;

@@ -40,6 +40,7 @@ struct machine_state {
 	int reboot_command;           /* the last one, 0: none */
 	unsigned int reboots;
 	unsigned int workers;         /* started so far */
+	unsigned int tpm_jobs[3];     /* by kind */
 	unsigned int flushes;         /* of the disk, but for the worker's */
 	unsigned int calls[256];      /* ioctls, by their number */
 };
@@ -63,6 +64,8 @@ struct machine {
 	unsigned int worker_times;    /* how many workers do that; 0: all */
 	void (*overstep)(void);       /* a system call that the worker tries in the middle of its work... */
 	bool overstep_moving;         /* ...in the thread that moves pages, else in the main one */
+	/* What the TPM does with a job, in the process of the run; NULL: nothing can be started that asks it. */
+	int (*tpm)(struct machine *m, struct tpm_job *job);
 	int lock_error;               /* of mlockall(), negative errno */
 	int reboot_error;             /* of reboot(), negative errno; 1: comes back with success */
 	unsigned int reboot_returns;  /* the first so many reboots come back with success */

@@ -2,11 +2,7 @@
 /*
  * Sealed images on a made-up machine: there and back, and everything that must not lead back.
  */
-#include "machine.h"
-
-#include "base/secret.h"
-#include "seal/blob.h"
-#include "seal/keyfile.h"
+#include "sealed.h"
 
 #include <check.h>
 #include <errno.h>
@@ -21,165 +17,25 @@
 #include <sys/reboot.h>
 #include <unistd.h>
 
-#define PASSPHRASE "correct horse"
-#define QUESTION   "other answers): "
-#define QUESTION2  "back to the question: "
+#define PASSPHRASE SEALED_PASSPHRASE
 
 static struct machine machine;
 
-int __real_madvise(void *address, size_t length, int advice);
-int __wrap_madvise(void *address, size_t length, int advice);
-
-/* Runs are forked from this program, which has set up libgcrypt to make keys; in earnest nobody forks after that. */
-int __wrap_madvise(void *address, size_t length, int advice)
-{
-	return advice == MADV_WIPEONFORK ? 0 : __real_madvise(address, length, advice);
-}
-
-/* ---- somebody at the console -------------------------------------------- */
-
-static struct {
-	int master, slave;
-	const char *const *answers;
-	size_t given;
-	char seen[65536];
-	size_t length;
-	pthread_t thread;
-} somebody;
-
-/* Give the next answer each time a question is there. */
-static void *sit_there(void *data)
-{
-	size_t looked = 0;
-
-	(void)data;
-	for (;;) {
-		ssize_t n = read(somebody.master, somebody.seen + somebody.length, sizeof(somebody.seen) - somebody.length - 1);
-		const char *at, *other;
-
-		if (n <= 0)
-			return NULL;
-		somebody.length += (size_t)n;
-		somebody.seen[somebody.length] = '\0';
-		at = strstr(somebody.seen + looked, QUESTION);
-		other = strstr(somebody.seen + looked, QUESTION2);
-		if (!at || (other && other < at))
-			at = other;
-		if (!at || !somebody.answers[somebody.given])
-			continue;
-		looked = (size_t)(at - somebody.seen) + strlen(QUESTION);
-		at = somebody.answers[somebody.given++];
-		ck_assert_int_eq(write(somebody.master, at, strlen(at)), (ssize_t)strlen(at));
-	}
-}
-
-static void sit_down(const char *const *answers)
-{
-	somebody.answers = answers;
-	somebody.given = somebody.length = 0;
-	somebody.seen[0] = '\0';
-	somebody.master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-	ck_assert_int_ge(somebody.master, 0);
-	ck_assert_int_eq(grantpt(somebody.master), 0);
-	ck_assert_int_eq(unlockpt(somebody.master), 0);
-	somebody.slave = open(ptsname(somebody.master), O_RDWR | O_NOCTTY | O_CLOEXEC);
-	ck_assert_int_ge(somebody.slave, 0);
-	machine.terminal = somebody.slave;
-	ck_assert_int_eq(pthread_create(&somebody.thread, NULL, sit_there, NULL), 0);
-}
-
-static void stand_up(void)
-{
-	close(somebody.slave); /* which ends the reading */
-	pthread_join(somebody.thread, NULL);
-	close(somebody.master);
-	machine.terminal = 0;
-}
-
 /* ---- the machine -------------------------------------------------------- */
-
-static void make_keys(const char *folder)
-{
-	AUTO_SECRET struct key_set *set = secret_new(sizeof(*set));
-	AUTO_SECRET struct blob_random *random = secret_new(sizeof(*random));
-	AUTO_SECRET struct key_material *material = secret_new(sizeof(*material));
-	const struct argon2_cost cost = {.memory_kib = 64, .passes = 1, .lanes = 1};
-	struct failure f = {0};
-	char text[1024];
-
-	ck_assert_msg(crypto_init(&f) >= 0, "%s", failure_format(&f, text, sizeof(text)));
-	ck_assert_int_eq(key_set_generate(set), 0);
-	ck_assert_int_eq(secret_random(random, sizeof(*random)), 0);
-	ck_assert_int_eq(key_blob_make(set, (struct bytes){PASSPHRASE, strlen(PASSPHRASE)}, &cost, random, material->blob), 0);
-	material->public = set->public;
-	memcpy(material->signing_seed, set->signing_seed, sizeof(material->signing_seed));
-	ck_assert_msg(key_file_store(tree_path(&machine.tree, folder), material, &f) >= 0, "%s",
-		      failure_format(&f, text, sizeof(text)));
-}
-
-static void configure(const char *folder, const char *lines)
-{
-	char text[512];
-
-	snprintf(text, sizeof(text), "[Hibernate]\nThreads=2\nSealing=required\nKeyDirectory=%s\n%s\n",
-		 tree_path(&machine.tree, folder), lines);
-	tree_write(&machine.tree, "/etc/hibernate.conf", text);
-}
-
-static void hibernate(void)
-{
-	char text[1024];
-	enum machine_end end = machine_hibernate(&machine, SESSION_HIBERNATE);
-
-	ck_assert_msg(end == MACHINE_OFF, "ended with %d: %s", (int)end,
-		      failure_format(&machine.state->report.failure, text, sizeof(text)));
-	fake_kernel_check(machine.kernel);
-	memset(machine.state->calls, 0, sizeof(machine.state->calls));
-	machine_power_on(&machine, 2);
-}
 
 /* A machine that has hibernated sealed and is being booted again. */
 static void setup(void)
 {
 	machine_init(&machine);
-	tree_write(&machine.tree, "/etc/keys/x", "");
-	ck_assert_int_eq(chmod(tree_path(&machine.tree, "/etc/keys"), 0700), 0);
-	make_keys("/etc/keys");
-	configure("/etc/keys", "");
-	hibernate();
-	configure("/etc/keys", "ResumeFailure=poweroff\nResumeWait=5");
+	sealed_make_keys(&machine, "/etc/keys", NULL, NULL, NULL);
+	sealed_configure(&machine, "/etc/keys", "");
+	sealed_hibernate(&machine);
+	sealed_configure(&machine, "/etc/keys", "ResumeFailure=poweroff\nResumeWait=5");
 }
 
 static void teardown(void)
 {
 	machine_deinit(&machine);
-}
-
-static void check_boot(enum machine_end expected, const char *const *answers, const char *what)
-{
-	enum machine_end end;
-
-	sit_down(answers);
-	end = machine_boot(&machine);
-	stand_up();
-	ck_assert_msg(end == expected, "%s: ended with %d, not %d; seen: %s", what, (int)end, (int)expected, somebody.seen);
-	fake_kernel_check(machine.kernel);
-	ck_assert_msg(!strstr(somebody.seen, PASSPHRASE), "the passphrase was shown");
-}
-
-static void check_mark(enum mark_kind kind, enum mark_state state, enum mark_drop drop)
-{
-	struct mark mark;
-
-	machine_mark(&machine, &mark);
-	ck_assert_msg(mark.kind == kind && mark.state == state && mark.drop == drop, "the mark is %s, %s, %s",
-		      mark_kind_name(mark.kind), mark_state_name(mark.state), mark_drop_name(mark.drop));
-}
-
-static void check_armed(void)
-{
-	check_mark(MARK_ARMED, MARK_STATE_ARMED, MARK_DROP_NONE);
-	ck_assert(!machine.kernel->entered);
 }
 
 static uint64_t header_offset(void)
@@ -232,9 +88,9 @@ START_TEST(a_sealed_machine_comes_back)
 
 	read_header(&header);
 	ck_assert(suite_seals(header.suite));
-	check_boot(MACHINE_ENTERED, wrong_then_right, "boot");
+	sealed_boot(&machine, MACHINE_ENTERED, wrong_then_right, "boot");
 	ck_assert_ptr_nonnull(strstr(somebody.seen, "1 wrong so far"));
-	check_mark(MARK_DROPPED, MARK_STATE_IN_PROGRESS, MARK_DROP_NONE);
+	sealed_check_mark(&machine, MARK_DROPPED, MARK_STATE_IN_PROGRESS, MARK_DROP_NONE);
 	ck_assert(machine.kernel->entered);
 	for (size_t i = 0; i < machine.kernel->image_pages; i++)
 		ck_assert_uint_eq(machine.kernel->page_sums[i], fake_kernel_page_word(i));
@@ -264,12 +120,27 @@ START_TEST(a_slot_comes_back_when_the_image_is_not_entered)
 
 	machine_read(&machine, header_offset(), before, sizeof(before));
 	machine_fault(&machine, SNAPSHOT_ATOMIC_RESTORE, -EPERM, 0, 3);
-	check_boot(MACHINE_OFF, answers, "not entered");
-	check_armed();
+	sealed_boot(&machine, MACHINE_OFF, answers, "not entered");
+	sealed_check_armed(&machine);
 	machine_read(&machine, header_offset(), after, sizeof(after));
 	ck_assert_mem_eq(before, after, sizeof(before));
 	machine_power_on(&machine, 3);
-	check_boot(MACHINE_ENTERED, right, "afterwards");
+	sealed_boot(&machine, MACHINE_ENTERED, right, "afterwards");
+}
+END_TEST
+
+/* The image is not entered, the machine tries again by itself, and asks. */
+START_TEST(wrong_secrets_are_counted_in_all_tries)
+{
+	static const char *const answers[] = {"wrong\r", PASSPHRASE "\r", PASSPHRASE "\r", NULL};
+	const char *first;
+
+	machine_fault(&machine, SNAPSHOT_ATOMIC_RESTORE, -EPERM, 0, 1);
+	sealed_boot(&machine, MACHINE_ENTERED, answers, "the second try");
+	first = strstr(somebody.seen, "1 wrong so far");
+	ck_assert_ptr_nonnull(first);
+	ck_assert_msg(strstr(first + 1, "1 wrong so far") != NULL, "forgotten: %s", somebody.seen);
+	ck_assert_ptr_null(strstr(somebody.seen, "2 wrong"));
 }
 END_TEST
 
@@ -289,14 +160,14 @@ START_TEST(a_question_has_other_answers)
 	};
 	struct image_header header;
 
-	configure("/etc/keys", rows[_i].lines);
-	check_boot(rows[_i].end, rows[_i].answers, rows[_i].lines);
+	sealed_configure(&machine, "/etc/keys", rows[_i].lines);
+	sealed_boot(&machine, rows[_i].end, rows[_i].answers, rows[_i].lines);
 	ck_assert(!machine.kernel->entered);
 	ck_assert_uint_eq(machine.kernel->opens, 0);
 	if (rows[_i].end == MACHINE_OFF)
-		check_armed();
+		sealed_check_armed(&machine);
 	else
-		check_mark(MARK_DROPPED, MARK_STATE_DISARMED, MARK_DROP_REFUSED);
+		sealed_check_mark(&machine, MARK_DROPPED, MARK_STATE_DISARMED, MARK_DROP_REFUSED);
 	read_header(&header); /* an image that was passed over can still be extracted */
 }
 END_TEST
@@ -318,8 +189,8 @@ START_TEST(a_changed_header_is_refused)
 {
 	flip(header_offset() + header_places[_i].at);
 	sum_header();
-	check_boot(MACHINE_OFF, right, header_places[_i].what);
-	check_armed();
+	sealed_boot(&machine, MACHINE_OFF, right, header_places[_i].what);
+	sealed_check_armed(&machine);
 	ck_assert_msg(machine.kernel->opens == 0, "%s: the kernel was given pages", header_places[_i].what);
 }
 END_TEST
@@ -330,8 +201,8 @@ START_TEST(a_changed_body_is_refused)
 
 	read_header(&header);
 	flip(header.body_extents[0].start + (_i ? header.body_size - 1 : 40));
-	check_boot(MACHINE_OFF, right, "body");
-	check_armed();
+	sealed_boot(&machine, MACHINE_OFF, right, "body");
+	sealed_check_armed(&machine);
 	ck_assert_uint_eq(machine.kernel->opens, 0);
 }
 END_TEST
@@ -339,8 +210,8 @@ END_TEST
 START_TEST(a_changed_chunk_is_refused)
 {
 	flip(header_offset() + PAGE_BYTES + 17); /* the first chunk comes behind the header page */
-	check_boot(MACHINE_OFF, right, "chunk");
-	check_armed();
+	sealed_boot(&machine, MACHINE_OFF, right, "chunk");
+	sealed_check_armed(&machine);
 }
 END_TEST
 
@@ -357,8 +228,8 @@ START_TEST(an_image_of_another_key_set_is_refused)
 	ck_assert_uint_eq(header_offset(), at);
 	ck_assert_mem_ne(before, after, sizeof(before));
 	machine_write(&machine, at, before, sizeof(before));
-	check_boot(MACHINE_OFF, right, "header page of another image");
-	check_armed();
+	sealed_boot(&machine, MACHINE_OFF, right, "header page of another image");
+	sealed_check_armed(&machine);
 	ck_assert_uint_eq(machine.kernel->opens, 0);
 }
 END_TEST
@@ -369,18 +240,18 @@ START_TEST(an_unsealed_image_is_refused_where_sealing_is_required)
 
 	machine_deinit(&machine);
 	machine_init(&machine);
-	hibernate();
-	configure("/etc/keys", "ResumeFailure=poweroff\nResumeWait=5");
-	check_boot(MACHINE_OFF, nothing, "unsealed");
-	check_armed();
+	sealed_hibernate(&machine);
+	sealed_configure(&machine, "/etc/keys", "ResumeFailure=poweroff\nResumeWait=5");
+	sealed_boot(&machine, MACHINE_OFF, nothing, "unsealed");
+	sealed_check_armed(&machine);
 	ck_assert_uint_eq(machine.kernel->opens, 0);
 	tree_write(&machine.tree, "/proc/cmdline", "quiet hibernated.Sealing=off\n");
 	machine_power_on(&machine, 3);
-	check_boot(MACHINE_OFF, nothing, "unsealed, and the command line says that this is well");
-	check_armed();
+	sealed_boot(&machine, MACHINE_OFF, nothing, "unsealed, and the command line says that this is well");
+	sealed_check_armed(&machine);
 	tree_write(&machine.tree, "/etc/hibernate.conf", "[Hibernate]\nThreads=1\n");
 	machine_power_on(&machine, 4);
-	check_boot(MACHINE_ENTERED, nothing, "unsealed where that is well");
+	sealed_boot(&machine, MACHINE_ENTERED, nothing, "unsealed where that is well");
 }
 END_TEST
 
@@ -388,15 +259,15 @@ END_TEST
 START_TEST(a_sealed_image_is_resumed_where_sealing_is_not_required)
 {
 	tree_write(&machine.tree, "/etc/hibernate.conf", "[Hibernate]\nThreads=1\n");
-	check_boot(MACHINE_ENTERED, right, "Sealing=off");
+	sealed_boot(&machine, MACHINE_ENTERED, right, "Sealing=off");
 }
 END_TEST
 
 START_TEST(what_argon2_needs_must_be_there)
 {
 	tree_write(&machine.tree, "/proc/meminfo", "MemTotal: 16384 kB\nMemAvailable: 16400 kB\n");
-	check_boot(MACHINE_OFF, right, "no memory for Argon2");
-	check_armed();
+	sealed_boot(&machine, MACHINE_OFF, right, "no memory for Argon2");
+	sealed_check_armed(&machine);
 }
 END_TEST
 
@@ -426,15 +297,13 @@ START_TEST(without_keys_no_image_is_written)
 {
 	machine_deinit(&machine);
 	machine_init(&machine);
-	configure("/etc/nothing", "");
+	sealed_configure(&machine, "/etc/nothing", "");
 	check_possible(REASON_NO_KEYS);
 	check_refused(REASON_NO_KEYS);
 	ck_assert_uint_eq(machine.kernel->opens, 0);
-	tree_write(&machine.tree, "/etc/keys/x", "");
-	ck_assert_int_eq(chmod(tree_path(&machine.tree, "/etc/keys"), 0700), 0);
-	make_keys("/etc/keys");
+	sealed_make_keys(&machine, "/etc/keys", NULL, NULL, NULL);
 	ck_assert_int_eq(chmod(tree_path(&machine.tree, "/etc/keys/signing"), 0644), 0);
-	configure("/etc/keys", "");
+	sealed_configure(&machine, "/etc/keys", "");
 	check_possible(REASON_KEY_FILE);
 	check_refused(REASON_KEY_FILE);
 	ck_assert_uint_eq(machine.kernel->opens, 0);
@@ -473,10 +342,8 @@ START_TEST(nothing_else_is_signed)
 {
 	machine_deinit(&machine);
 	machine_init(&machine);
-	tree_write(&machine.tree, "/etc/keys/x", "");
-	ck_assert_int_eq(chmod(tree_path(&machine.tree, "/etc/keys"), 0700), 0);
-	make_keys("/etc/keys");
-	configure("/etc/keys", "");
+	sealed_make_keys(&machine, "/etc/keys", NULL, NULL, NULL);
+	sealed_configure(&machine, "/etc/keys", "");
 	machine.worker = want_signed;
 	check_refused(REASON_WORKER);
 	ck_assert_ptr_nonnull(strstr(machine.state->report.failure.text, "signed"));
@@ -495,6 +362,7 @@ int main(void)
 	tcase_add_test(cases, a_sealed_machine_comes_back);
 	tcase_add_test(cases, nothing_of_the_memory_is_readable);
 	tcase_add_test(cases, a_slot_comes_back_when_the_image_is_not_entered);
+	tcase_add_test(cases, wrong_secrets_are_counted_in_all_tries);
 	tcase_add_loop_test(cases, a_question_has_other_answers, 0, 4);
 	tcase_add_loop_test(cases, a_changed_header_is_refused, 0, (int)ARRAY_LENGTH(header_places));
 	tcase_add_loop_test(cases, a_changed_body_is_refused, 0, 2);
