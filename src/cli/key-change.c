@@ -2,10 +2,12 @@
 #include "base/fdio.h"
 #include "base/secret.h"
 #include "cli/key-commands.h"
+#include "config/config.h"
 #include "seal/disk.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 /* What both have in hand. */
 struct work {
@@ -82,6 +84,20 @@ static int store_changed(struct work *work, const struct key_options *options, c
 static const char after_updates[] = " After an update of boot loader, kernel or initramfs, and a restart, this is to be done "
 				    "anew, with --force: until then the passphrase opens them.";
 
+/* The resume step asks the TPM only for the key set that it is told. */
+static void note_trust(const struct key_public *public)
+{
+	struct sysctx host = sysctx_host();
+	char id[2 * KEY_SET_ID_BYTES + 1];
+	struct config config;
+	struct failure f;
+
+	if (config_load(&config, &host, &f) >= 0 && config.tpm && memcmp(config.tpm_key_set, public->id, sizeof(public->id)) == 0)
+		return;
+	key_note("The resume step asks the TPM only where hibernate.conf, also that in the initramfs, says TPMKeySet=%s. Say so, "
+		 "rebuild the initramfs, restart, and do this again with --force.", key_set_text(public, id));
+}
+
 static int add(struct work *work, const struct key_options *options, struct failure *f)
 {
 	const char *text = key_way_text(options->way);
@@ -126,6 +142,8 @@ static int add(struct work *work, const struct key_options *options, struct fail
 	if (r >= 0)
 		key_note("%s: images are opened by the new %s from the next one on.%s", options->directory, text,
 			 options->way == KEY_WAY_TPM && !options->pin ? after_updates : "");
+	if (r >= 0 && options->way == KEY_WAY_TPM)
+		note_trust(&work->material->public);
 	return r;
 }
 
