@@ -7,6 +7,7 @@ import time
 
 from . import disks as disk_tools
 from . import initramfs, patience
+from . import tpm as trusted
 from . import unpacked as inside
 from .qemu import Qemu, QemuError
 
@@ -59,7 +60,7 @@ class Machine:
 
     def __init__(self, directory, kernel, *, disks=(), memory=512, smp=1, modules=(), programs=None,
                  tools=(), files=None, cmdline="", hotplug=0, preallocate=False, unpacked=False,
-                 cpu="max,la57=off"):
+                 cpu="max,la57=off", tpm=None):
         self.directory, self.kernel, self.disks = directory, kernel, list(disks)
         self.left_out = set()    # buses whose drivers the initramfs lacks
         self.memory, self.smp, self.modules = memory, smp, list(modules)
@@ -68,6 +69,7 @@ class Machine:
         self.preallocate = preallocate  # memory is touched before the guest starts: for measurements
         self.unpacked = unpacked
         self.cpu = cpu
+        self.tpm = tpm
         self.qemu = None
         self.answers = {}
         self.boots = 0
@@ -84,6 +86,8 @@ class Machine:
                 modules += [m for m in disk_tools.MODULES_OF_BUS[disk.bus] if m not in modules]
         initrd = initramfs.make(kernel, modules, self.programs, self.tools, self.files)
         image = inside.of(kernel.vmlinuz) if self.unpacked else kernel.vmlinuz
+        if self.tpm:
+            image = trusted.kernel(kernel.vmlinuz)
         self.boots += 1
         self._up = False
         # A host with other work may leave a CPU of the guest waiting for seconds: that is no lockup.
@@ -101,6 +105,7 @@ class Machine:
         self.qemu = Qemu(log, [
             "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", self.cpu, *common,
             "-global", "ICH9-LPC.disable_s3=0", "-global", "ICH9-LPC.disable_s4=0",
+            *(self.tpm.start(self.directory / "swtpm.log") if self.tpm else []),
             "-append", f"console=ttyS0 no_timer_check {words}"])
 
     def _memory_arguments(self):
@@ -198,9 +203,14 @@ class Machine:
             self.take_answers()
         except QemuError as error:
             raise Failed(str(error)) from None
+        self._switched_off()
+        return how
+
+    def _switched_off(self):
         self.qemu.close()
         self.qemu = None
-        return how
+        if self.tpm:
+            self.tpm.stop()
 
     def unplug(self, disk):
         """Take a disk away for good, as if its cable broke; for disks on the bus scsi."""
@@ -209,8 +219,7 @@ class Machine:
     def kill(self):
         """Pull the plug."""
         if self.qemu:
-            self.qemu.close()
-            self.qemu = None
+            self._switched_off()
 
     def shutdown(self, timeout=60):
         """Power off the ordinary way."""
