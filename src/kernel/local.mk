@@ -66,6 +66,26 @@ test_restore_check_CFLAGS = $(KERNEL_TEST_CFLAGS)
 test_restore_check_LDFLAGS = $(KERNEL_TEST_SANITIZERS)
 test_restore_check_LDADD = $(CHECK_LIBS)
 
+# The functions of two patches, as they are there.
+check_PROGRAMS += test-map-page
+test_map_page_SOURCES = src/kernel/tests/map-page.c src/kernel/tests/shim/ram.c src/kernel/tests/shim/ram.h \
+	src/kernel/tests/shim/sleep.c src/kernel/tests/shim/sleep.h src/kernel/tests/shim/linux/highmem.h \
+	src/kernel/tests/shim/linux/kexec.h
+nodist_test_map_page_SOURCES = src/kernel/tests/map-page.inc src/kernel/tests/safe-copy-page.inc
+test_map_page_CPPFLAGS = $(KERNEL_TEST_INCLUDES) -Isrc/kernel/tests -DENTRY_BITS=64 -DPAGE_SHIFT=12
+test_map_page_CFLAGS = $(KERNEL_TEST_CFLAGS)
+test_map_page_LDFLAGS = $(KERNEL_TEST_SANITIZERS)
+test_map_page_LDADD = $(CHECK_LIBS)
+
+src/kernel/tests/test_map_page-map-page.$(OBJEXT): $(nodist_test_map_page_SOURCES)
+CLEANFILES += $(nodist_test_map_page_SOURCES)
+src/kernel/tests/map-page.inc: src/kernel/hooks/6.12/x86-hibernation-fixmap.patch
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && sed -n -e '/^+void \*hibernate_map_page/,/^+}/s/^+//p' \
+		-e '/^+void hibernate_unmap_page/,/^+}/s/^+//p' $(srcdir)/src/kernel/hooks/6.12/x86-hibernation-fixmap.patch >$@
+src/kernel/tests/safe-copy-page.inc: src/kernel/hooks/6.12/hibernation-map-page.patch
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && sed -n '/^@@.*safe_copy_page/,$$s/^[+ ]//p' \
+		$(srcdir)/src/kernel/hooks/6.12/hibernation-map-page.patch >$@
+
 # Page tables are what they are on arm64; the kernel's sources are built as they are, without strict aliasing.
 TRANS_PGD_SOURCES = src/kernel/tests/trans-pgd.c src/kernel/tests/shim-arm64/model.c \
 	src/kernel/tests/shim-arm64/model.h src/kernel/tests/shim-arm64/asm/pgalloc.h \
