@@ -13,6 +13,7 @@ libdaemon_a_SOURCES = \
 	src/daemon/disarm.c src/daemon/disarm.h \
 	src/daemon/discard.c src/daemon/discard.h \
 	src/daemon/estimate.c src/daemon/estimate.h \
+	src/daemon/find.c src/daemon/find.h \
 	src/daemon/guard.c src/daemon/guard.h \
 	src/daemon/hibernate.c src/daemon/hibernate.h \
 	src/daemon/id.c src/daemon/id.h \
