@@ -107,9 +107,6 @@ int config_apply_cmdline(struct config *c, const struct sysctx *s, bool *noresum
 		if (r < 0)
 			return r;
 	}
-	r = config_check(&changed, f);
-	if (r < 0)
-		return r;
 	/* Who edits the command line at the boot loader can ask for sealing, and not do away with it. */
 	if (c->sealing == SEALING_REQUIRED) {
 		changed.sealing = c->sealing;
@@ -119,6 +116,9 @@ int config_apply_cmdline(struct config *c, const struct sysctx *s, bool *noresum
 	changed.tpm = c->tpm;
 	memcpy(changed.tpm_key_set, c->tpm_key_set, sizeof(changed.tpm_key_set));
 	changed.origins[CONFIG_TPM_KEY_SET] = c->origins[CONFIG_TPM_KEY_SET];
+	r = config_check(&changed, f);
+	if (r < 0)
+		return r;
 	*c = changed;
 	*noresume = refused;
 	return 0;

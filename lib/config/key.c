@@ -61,6 +61,10 @@ int config_check(const struct config *c, struct failure *f)
 	int lowest, highest;
 	char place[CONFIG_PATH_MAX + 16], remedy[FAILURE_TEXT_MAX];
 
+	if (c->tpm && c->sealing != SEALING_REQUIRED)
+		return failure_set(f, REASON_CONFIG, 0, format_place(&c->origins[CONFIG_TPM_KEY_SET], place, sizeof(place)),
+				   "Say Sealing=required, too.",
+				   "TPMKeySet= makes no sense with Sealing=off, which lets images of anybody be resumed");
 	if (codec_level_valid(c->compression, c->compression_level))
 		return 0;
 	codec_level_range(c->compression, &lowest, &highest);

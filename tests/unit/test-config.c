@@ -94,7 +94,6 @@ static const struct {
 	{"Sealing", "required", NULL},
 	{"KeyDirectory", "/etc/keys", NULL},
 	{"TPMKeySet", "none", NULL},
-	{"TPMKeySet", "0123456789abcdef0123456789abcdef", NULL},
 };
 
 START_TEST(good_values_come_back)
@@ -271,6 +270,28 @@ START_TEST(threads_are_bounded)
 	ck_assert_uint_le(config_thread_count(&c), MIN(CONFIG_THREADS_MAX, sysconf(_SC_NPROCESSORS_ONLN)));
 	c.threads = 5;
 	ck_assert_uint_eq(config_thread_count(&c), 5);
+}
+END_TEST
+
+START_TEST(a_named_key_set_needs_sealing)
+{
+	static const char name[] = "TPMKeySet=0123456789abcdef0123456789abcdef\n";
+	const uint8_t id[] = {0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef};
+	struct failure f = {0};
+	struct config c;
+	char text[256];
+
+	snprintf(text, sizeof(text), HEAD "%sSealing=required\n", name);
+	ck_assert_int_eq(load_text(&c, text, &f), 0);
+	ck_assert(c.tpm);
+	ck_assert_mem_eq(c.tpm_key_set, id, sizeof(id));
+	ck_assert_mem_eq(c.tpm_key_set + sizeof(id), id, sizeof(id));
+	ck_assert_str_eq(value_of(&c, CONFIG_TPM_KEY_SET), "0123456789abcdef0123456789abcdef");
+	snprintf(text, sizeof(text), HEAD "Threads=1\n%s", name);
+	ck_assert_int_eq(load_text(&c, text, &f), -EINVAL);
+	ck_assert_int_eq(f.reason, REASON_CONFIG);
+	ck_assert_str_eq(f.object, MAIN ":3");
+	ck_assert_ptr_nonnull(strstr(f.remedy, "Sealing=required"));
 }
 END_TEST
 
@@ -681,6 +702,7 @@ int main(void)
 	tcase_add_test(cases, nothing_at_all_means_defaults);
 	tcase_add_test(cases, values_have_their_units);
 	tcase_add_test(cases, threads_are_bounded);
+	tcase_add_test(cases, a_named_key_set_needs_sealing);
 	tcase_add_test(cases, text_forms_that_are_fine);
 	tcase_add_test(cases, main_file_is_the_first_found);
 	tcase_add_test(cases, dropins_in_order_of_names_and_masked_by_place);
