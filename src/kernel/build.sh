@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Builds a small kernel for the tests and prints the path of its image as the last line.
-#   build.sh [--stock|--tests] [-jN] [--only FILE]... VERSION CONFIG
+#   build.sh [--stock|--tests|--low] [-jN] [--only FILE]... VERSION CONFIG
 # VERSION is 6.1, 6.12 or 7.2, CONFIG is x86_64, i386 or arm64. --stock leaves the companion series out, --tests all of
-# it but its self-tests. --only builds nothing but objects such as kernel/kexec_core.o, with the warnings of W=1 as errors, to see whether they compile.
+# it but its self-tests, --low what lets the page list of kexec be in high memory on x86. --only builds nothing but
+# objects such as kernel/kexec_core.o, with the warnings of W=1 as errors, to see whether they compile.
 # Debian's linux-source is fetched by apt, through "tests/vm/run --fetch-source". Trees and objects stay in the cache
 # (HIBERNATED_CACHE, else ~/.cache/hibernated-tests), so that a build which was interrupted goes on where it was, and a
 # change of the series rebuilds what depends on it. All variants share one ccache: their trees lie at equal depth, and
@@ -19,15 +20,15 @@ die() {
 variant=series jobs=-j$(nproc) version='' config='' only=()
 while [ $# -gt 0 ]; do
     case $1 in
-        --stock | --tests) variant=${1#--} ;;
+        --stock | --tests | --low) variant=${1#--} ;;
         --only) shift && only+=("${1:?--only needs a file}") ;;
         -j*) jobs=$1 ;;
-        -*) die "no option $1; there are --stock, --tests, --only FILE and -jN" 2 ;;
+        -*) die "no option $1; there are --stock, --tests, --low, --only FILE and -jN" 2 ;;
         *) if [ -z "$version" ]; then version=$1; else config=$1; fi ;;
     esac
     shift
 done
-[ -n "$config" ] || die "usage: build.sh [--stock|--tests] [-jN] [--only FILE]... VERSION CONFIG" 2
+[ -n "$config" ] || die "usage: build.sh [--stock|--tests|--low] [-jN] [--only FILE]... VERSION CONFIG" 2
 [ -d "$here/hooks/$version" ] || die "no series for Linux $version" 2
 
 cross='' fragments="base machine $config"
@@ -97,17 +98,25 @@ if [ "$variant" != stock ]; then
     # What was applied is kept, so that it can be taken out when it has changed.
     applied=$tree/applied part_of=()
     exec 8>"$tree/lock"
-    [ "$variant" = series ] || part_of=(--tests)
+    [ "$variant" != tests ] || part_of=(--tests)
+    from=$here
+    if [ "$variant" = low ]; then
+        from=$tree/from
+        rm -rf "$from" && mkdir -p "$from/hooks"
+        cp -r "$here/apply.sh" "$here/series" "$here/files" "$from"
+        cp -r "$here/hooks/$version" "$from/hooks"
+        sed -i '/^x86-kexec-list-highmem/d' "$from/series"
+    fi
     for part in apply.sh series files "hooks/$version"; do
-        diff -rq "$here/$part" "$applied/$part" >/dev/null 2>&1 && continue
+        diff -rq "$from/$part" "$applied/$part" >/dev/null 2>&1 && continue
         flock 8 # nobody builds from the tree
         keep
         [ ! -d "$applied" ] || "$applied/apply.sh" --reverse "${part_of[@]}" "$tree/src"
         rm -rf "$applied" && mkdir -p "$applied/hooks"
-        "$here/apply.sh" "${part_of[@]}" "$tree/src"
+        "$from/apply.sh" "${part_of[@]}" "$tree/src"
         give_back
-        cp -r "$here/apply.sh" "$here/series" "$here/files" "$applied"
-        cp -r "$here/hooks/$version" "$applied/hooks"
+        cp -r "$from/apply.sh" "$from/series" "$from/files" "$applied"
+        cp -r "$from/hooks/$version" "$applied/hooks"
         break
     done
     flock -s 8

@@ -20,9 +20,10 @@ GUEST_FLAGS = ["-m32", "-march=i686", "-mno-sse", "-std=gnu11", "-O2", "-ffreest
                "-Wmissing-prototypes", "-Wstrict-prototypes", "-Wvla", "-Werror"]
 
 
-def kernel(series, config, stock=False, tests=False):
-    """Path of a kernel's image: with the series, without (stock), or with its self-tests only. Building takes many minutes."""
-    variant = ["--stock"] if stock else ["--tests"] if tests else []
+def kernel(series, config, stock=False, tests=False, low=False):
+    """Path of a kernel's image: with the series, without (stock), with its self-tests only (tests), or with a page list of
+    kexec that has to be in low memory (low). Building takes many minutes."""
+    variant = ["--stock"] if stock else ["--tests"] if tests else ["--low"] if low else []
     command = [str(BUILD), *variant, f"-j{os.cpu_count() or 1}", series, config]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode:
