@@ -18,7 +18,6 @@ FAULTS = {
 }
 VERIFIED = re.compile(r"(\d+) page tables and (\d+) pages to copy verified in (\d+) us")
 LOADED = re.compile(r"pages loaded in (\d+) ms")
-KERNELS = ("6.1", "6.12")
 
 
 def _machine(bench, tests=False, **hardware):
@@ -41,7 +40,7 @@ def _unmapped(machine):
 
 
 @case("kernel-unmapped", "2 MiB that the direct map lacks, and 4 KiB of them: saved, and still as they were",
-      kernels=KERNELS, default=(), limit=3600, tier="kernel")
+      default=(), limit=3600, tier="kernel")
 def unmapped(bench):
     """What is resumed can be hibernated again.
 
@@ -72,7 +71,7 @@ def _cycles(bench, machine, state, count, words=""):
 
 
 @case("kernel-unmapped-gib", "1 GiB that the direct map lacks, by one entry: saved, and still as it was",
-      kernels=KERNELS, default=(), limit=3600, tier="kernel")
+      default=(), limit=3600, tier="kernel")
 def unmapped_gib(bench):
     """1 GiB that is all free is between where the kernel is and where it puts its first tables; hence its place is known."""
     machine, _ = _machine(bench, memory=5120)
@@ -82,7 +81,7 @@ def unmapped_gib(bench):
 
 
 @case("kernel-unmapped-stock", "the same 2 MiB without the series: their entry is split into a table that is not saved",
-      kernels=KERNELS, default=(), limit=3600, tier="kernel")
+      default=(), limit=3600, tier="kernel")
 def unmapped_stock(bench):
     """The twin. What the table leads to after the resume is whatever was in its page.
 
@@ -110,7 +109,7 @@ def unmapped_stock(bench):
 
 
 @case("kernel-resume-check", "page tables for the resume with each of four faults: refused in words; then without: resumed",
-      kernels=KERNELS, default=(), limit=3600, tier="kernel")
+      default=(), limit=3600, tier="kernel")
 def resume_check(bench):
     """Refused as often as one likes; the image is there, and is resumed when the fault has gone."""
     machine, _ = _machine(bench)
@@ -141,7 +140,7 @@ def resume_check(bench):
 
 
 @case("kernel-resume-unchecked", "the same faults without the verification: the machine resets",
-      kernels=KERNELS, default=(), limit=3600, tier="kernel")
+      default=(), limit=3600, tier="kernel")
 def resume_unchecked(bench):
     """The twin: each is a triple fault."""
     machine, swap = _machine(bench, tests=True)
@@ -159,7 +158,7 @@ def resume_unchecked(bench):
 
 
 @case("kernel-resume-50", "50 resumes, the kernel somewhere else each time: each verified, at under 2 % of the load's time",
-      kernels=KERNELS, default=(), limit=6000, tier="kernel")
+      default=(), limit=6000, tier="kernel")
 def resume_50(bench):
     """The time is that of the verification by its own clock; the load is that of the resume step.
 

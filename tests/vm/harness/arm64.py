@@ -10,12 +10,14 @@ from . import paths, small
 from .build import BuildError
 from .cpio import Archive
 from .kernels import Kernel
-from .qemu import Qemu
+from .qemu import CPUS, Qemu
 
 GUEST = paths.SOURCE / "tests" / "vm" / "guest-arm64" / "init.c"
 COMPILER = "aarch64-linux-gnu-gcc"
 GUEST_FLAGS = ["-std=gnu11", "-D_GNU_SOURCE", "-O2", "-static", "-Wall", "-Wextra", "-Wshadow", "-Wmissing-prototypes",
                "-Wstrict-prototypes", "-Wvla", "-Werror"]
+# A processor with addresses of 52 bits at pages of 4 KiB, and little else that is new.
+LPA2 = "max,pauth=off,sve=off,sme=off"
 
 
 def kernel(series, stock=False):
@@ -51,15 +53,14 @@ def _archive():
     return archive
 
 
-def boot(bench, image, name, cmdline, memory=512):
+def boot(bench, image, name, cmdline, memory=512, cpu=CPUS["arm64"]):  # pylint: disable=too-many-arguments
     """Start a machine whose initramfs has the guest, and the kernel and an initramfs once more to load."""
     following, archive = _archive(), _archive()
     archive.file("next", following.bytes())
     archive.copy(image, "kernel")
     initrd = bench.directory / f"{name}.cpio"
     initrd.write_bytes(archive.bytes())
-    # A processor without pointer authentication, which would take most of the time.
     return Qemu(bench.directory / f"{name}.log", [
-        "-machine", "virt", "-accel", "tcg", "-cpu", "cortex-a72", "-m", str(memory),
+        "-machine", "virt", "-accel", "tcg", "-cpu", cpu, "-m", str(memory),
         "-kernel", str(image), "-initrd", str(initrd),
         "-append", f"console=ttyAMA0 panic=-1 {cmdline}"], program="qemu-system-aarch64")

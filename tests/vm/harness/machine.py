@@ -9,7 +9,7 @@ from . import disks as disk_tools
 from . import initramfs, patience
 from . import tpm as trusted
 from . import unpacked as inside
-from .qemu import Qemu, QemuError
+from .qemu import CPUS, Qemu, QemuError
 
 ANSWER = re.compile(rb"\n=(\d+) (\d+) (\d+)\n")
 
@@ -60,7 +60,7 @@ class Machine:
 
     def __init__(self, directory, kernel, *, disks=(), memory=512, smp=1, modules=(), programs=None,
                  tools=(), files=None, cmdline="", hotplug=0, preallocate=False, unpacked=False,
-                 cpu="max,la57=off", tpm=None):
+                 cpu=None, tpm=None):
         self.directory, self.kernel, self.disks = directory, kernel, list(disks)
         self.left_out = set()    # buses whose drivers the initramfs lacks
         self.memory, self.smp, self.modules = memory, smp, list(modules)
@@ -68,7 +68,7 @@ class Machine:
         self.hotplug = hotplug  # MiB in a module that the firmware does not tell of at boot
         self.preallocate = preallocate  # memory is touched before the guest starts: for measurements
         self.unpacked = unpacked
-        self.cpu = cpu
+        self.cpu = cpu or CPUS[kernel.machine]
         self.tpm = tpm
         self.qemu = None
         self.answers = {}
@@ -96,9 +96,8 @@ class Machine:
                   "-kernel", str(image), "-initrd", str(initrd), *disk_tools.arguments(self.disks)]
         log = self.directory / f"boot-{self.boots}.log"
         if kernel.machine == "arm64":
-            # A processor without pointer authentication, which would take most of the time.
             self.qemu = Qemu(log, [
-                "-machine", "virt", "-accel", "tcg,thread=multi", "-cpu", "cortex-a72", *common,
+                "-machine", "virt", "-accel", "tcg,thread=multi", "-cpu", self.cpu, *common,
                 "-device", "pci-serial,chardev=agent", "-append", f"console=ttyAMA0 {words}"],
                 program="qemu-system-aarch64", serial=("console",))
             return
