@@ -17,7 +17,7 @@ FAULTS = {
     "jump": "image kernel not mapped",
 }
 VERIFIED = re.compile(r"(\d+) page tables and (\d+) pages to copy verified in (\d+) us")
-LOADED = re.compile(r"pages loaded in (\d+) ms")
+LIMIT = 0.02  # of the time that loading takes
 
 
 def _machine(bench, tests=False, **hardware):
@@ -106,6 +106,7 @@ def unmapped_stock(bench):
         after = f"{error}"
     bench.note(f"{before}, then {after}")
     expect(not after.startswith("level 2"), f"nothing was split: {after}")
+    expect(not after.startswith("level") or "split 512 " in after, f"the split is not counted: {after}")
 
 
 @case("kernel-resume-check", "page tables for the resume with each of four faults: refused in words; then without: resumed",
@@ -162,13 +163,15 @@ def resume_unchecked(bench):
 def resume_50(bench):
     """The time is that of the verification by its own clock; the load is that of the resume step.
 
-    It is the median that counts: a host with other work lets the guest wait, and then it is the wait that was measured.
+    It is all of the one against all of the other that counts: what 50 resumes pay. A host with other work may stop the
+    guest for longer than any verification takes, while it verifies or while it loads; so one resume alone says little,
+    and is only noted, but nearly all of them have to keep the limit, so that no few long loads pay for it.
     """
     machine, _ = _machine(bench, memory=320)
     _boot(machine)
     machine.sh("swapon /dev/vda1")
     proof = Proof(machine, memory=24 << 20)
-    places, shares = set(), []
+    places, checks, loads = set(), [], []
     for number in range(1, 51):
         leaving = ours.leave(machine)
         _boot(machine)
@@ -177,10 +180,14 @@ def resume_50(bench):
         said = VERIFIED.findall(machine.qemu.console)
         expect(len(said) == 1 and int(said[0][1]) > 0, f"resume {number}: verified {said}")
         load = ours.times(machine.sh("hibernatectl status"))["Load"]
-        shares.append(int(said[0][2]) / (load * 1e6))
+        checks.append(int(said[0][2]) / 1e6)
+        loads.append(load)
         bench.note(f"resume {number}: {said[0]}, load {load} s")
     proof.check()
     expect(len(places) > 10, f"the kernel was at {len(places)} places only")
-    median = statistics.median(shares)
-    bench.note(f"{len(places)} places; {min(shares):.3%} to {max(shares):.3%} of the load, the median {median:.3%}")
-    expect(0 < median < 0.02, f"{median:.2%} of the load")
+    shares = [check / load for check, load in zip(checks, loads)]
+    total, below = sum(checks) / sum(loads), sum(share < LIMIT for share in shares)
+    bench.note(f"{len(places)} places; {sum(checks):.3f} s of {sum(loads):.1f} s of load are {total:.3%}; the median is "
+               f"{statistics.median(shares):.3%}, the most {max(shares):.3%}; {below} of {len(shares)} below the limit")
+    expect(0 < total < LIMIT, f"{total:.2%} of the load")
+    expect(below >= 45, f"only {below} of {len(shares)} resumes were below {LIMIT:.0%}")
