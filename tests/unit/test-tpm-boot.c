@@ -13,9 +13,11 @@
 #include <endian.h>
 #include <errno.h>
 #include <linux/suspend_ioctls.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/wait.h>
 
 #define RIGHT SEALED_PASSPHRASE "\r"
 #define PIN   "4711"
@@ -428,6 +430,43 @@ START_TEST(an_unsealed_image_is_refused)
 }
 END_TEST
 
+/* ---- the program that asks it ------------------------------------------- */
+
+/* Started in earnest: one that is not there, two that say nothing, and a signal meanwhile. */
+START_TEST(programs_that_do_not_answer)
+{
+	static const struct {
+		const char *program;
+		int error;
+		enum reason reason;
+	} rows[] = {
+		{"/no/such/program", ENOENT, REASON_CRYPTO},
+		{"/bin/true", EIO, REASON_CRYPTO},
+		{"/bin/false", EIO, REASON_CRYPTO},
+		{"/bin/cat", ECANCELED, REASON_ABORTED},
+	};
+	static const uint8_t blob[SEAL_BLOB_BYTES];
+	struct failure f = {0};
+	struct tpmkey key;
+	struct keys keys;
+
+	ck_assert_int_eq(keys_init(&keys), 0);
+	tpmkey_init(&key, &keys);
+	key.program = rows[_i].program;
+	if (rows[_i].error == ECANCELED)
+		raise(SIGTERM);
+	ck_assert_int_eq(tpmkey_unseal(&key, "test", blob, (struct bytes){"1", 1}, &f), -rows[_i].error);
+	ck_assert_msg(f.reason == rows[_i].reason, "%s: %s", rows[_i].program, f.text);
+	ck_assert(!key.held && !key.shut);
+	ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
+	ck_assert_uint_eq(key.job->pin[0], 0);
+	if (rows[_i].error != ECANCELED)
+		ck_assert_int_eq(tpmkey_shut(&key, &f), -rows[_i].error);
+	tpmkey_deinit(&key);
+	keys_deinit(&keys);
+}
+END_TEST
+
 /* ---- saving ------------------------------------------------------------- */
 
 START_TEST(no_image_is_written_that_the_next_boot_refuses)
@@ -475,6 +514,9 @@ int main(void)
 	tcase_add_test(cases, an_image_that_needs_no_tpm_is_entered_behind_it);
 	tcase_add_test(cases, an_unsealed_image_is_refused);
 	tcase_add_test(cases, no_image_is_written_that_the_next_boot_refuses);
+	suite_add_tcase(suite, cases);
+	cases = tcase_create("program");
+	tcase_add_loop_test(cases, programs_that_do_not_answer, 0, 4);
 	suite_add_tcase(suite, cases);
 	srunner_run_all(runner, CK_ENV);
 	failures = srunner_ntests_failed(runner);
