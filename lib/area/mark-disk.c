@@ -55,6 +55,13 @@ static bool has_magic(const struct mark_disk *disk)
 	return memcmp(disk->magic, MARK_MAGIC, sizeof(disk->magic)) == 0;
 }
 
+static bool zeros(const uint8_t *bytes, size_t size)
+{
+	while (size && !bytes[size - 1])
+		size--;
+	return size == 0;
+}
+
 /* True if the record can be believed; its enums are in range then. */
 static bool valid(const struct mark_disk *disk)
 {
@@ -63,7 +70,8 @@ static bool valid(const struct mark_disk *disk)
 	if (!has_magic(disk) || le32toh(disk->version) != MARK_VERSION || le32toh(disk->length) != sizeof(*disk))
 		return false;
 	mark_disk_checksum(disk, sum);
-	if (memcmp(sum, disk->checksum, sizeof(sum)) != 0 || le32toh(disk->flags))
+	if (memcmp(sum, disk->checksum, sizeof(sum)) != 0 || le32toh(disk->flags) ||
+	    !zeros(disk->reserved, sizeof(disk->reserved)))
 		return false;
 	if (le32toh(disk->state) < MARK_STATE_ARMED || le32toh(disk->state) >= _MARK_STATE_MAX ||
 	    le32toh(disk->drop) >= _MARK_DROP_MAX)
@@ -148,6 +156,12 @@ static const struct mark_disk *record_of(const void *page)
 	return (const void *)((const char *)page + MARK_OFFSET);
 }
 
+/* The last byte of the signature. */
+static const char *end_of(const void *page)
+{
+	return (const char *)page + PAGE_BYTES - 1;
+}
+
 void mark_decode(const void *page, struct mark *mark)
 {
 	const struct mark_disk *disk = record_of(page);
@@ -179,7 +193,8 @@ void mark_decode(const void *page, struct mark *mark)
 			break;
 		}
 		found.kind = MARK_DAMAGED;
-		if (!valid(disk) || le32toh(disk->state) != MARK_STATE_ARMED)
+		/* uswsusp compares nine bytes; we wrote ten. */
+		if (!valid(disk) || le32toh(disk->state) != MARK_STATE_ARMED || *end_of(page))
 			break;
 		found.kind = MARK_ARMED;
 		decode_record(disk, &found);

@@ -80,7 +80,7 @@ def read_mark(page):
     check(length == 502, "length of the mark")
     check(checksum(record[:24] + bytes(16) + record[40:]) == record[24:40], "checksum of the mark")
     state, drop, flags, _tries = struct.unpack_from("<IIII", record, 40)
-    known(flags == 0 and 1 <= state <= 4 and drop <= 8, "state of the mark")
+    known(flags == 0 and 1 <= state <= 4 and drop <= 10, "state of the mark")
     check(record[492:] in SWAP, "signature before the mark")
     read_identity(record[96:280])
     known(not any(record[384:492]), "reserved bytes of the mark")

@@ -301,7 +301,8 @@ END_TEST
 /* Any byte of the record: the mark is not believed, and disarming still gives a swap area. */
 START_TEST(damage_is_found_everywhere)
 {
-	int flips[] = {16, 20, 24, 39, 40, 44, 48, 52, 56, 72, 88, 96, 128, 144, 183, 184, 279, 280, 320, 360, 491, 492, 501};
+	int flips[] = {16, 20, 24, 39, 40, 44, 48, 52, 56, 72, 88, 96, 128, 144, 183, 184, 279, 280, 320, 360, 491, 492, 501,
+		       511}; /* the last byte of the signature itself */
 
 	ck_assert_int_eq(mark_arm(&io, &sample, &failure), 0);
 	get_page();
@@ -353,6 +354,7 @@ static void nonsense_drop(struct mark_disk *disk) { disk->drop = htole32(_MARK_D
 static void nonsense_flag(struct mark_disk *disk) { disk->flags = htole32(1); }
 static void nonsense_length(struct mark_disk *disk) { disk->length = htole32(501); }
 static void nonsense_version(struct mark_disk *disk) { disk->version = htole32(2); }
+static void nonsense_reserved(struct mark_disk *disk) { disk->reserved[107] = 1; }
 static void nonsense_text(struct mark_disk *disk) { memset(disk->device_id, 'x', sizeof(disk->device_id)); }
 static void nonsense_uuid(struct mark_disk *disk) { memset(disk->part_uuid, 'x', sizeof(disk->part_uuid)); }
 static void nonsense_signature(struct mark_disk *disk) { memcpy(disk->signature, "ULSUSPEND", 10); }
@@ -364,7 +366,7 @@ static const struct {
 } changes[] = {
 	{nonsense_state, MARK_DAMAGED},   {nonsense_number, MARK_DAMAGED}, {nonsense_drop, MARK_DAMAGED},
 	{nonsense_flag, MARK_DAMAGED},    {nonsense_length, MARK_DAMAGED}, {nonsense_version, MARK_DAMAGED},
-	{nonsense_text, MARK_DAMAGED},    {nonsense_uuid, MARK_DAMAGED},   {nonsense_signature, MARK_DAMAGED},
+	{nonsense_reserved, MARK_DAMAGED}, {nonsense_text, MARK_DAMAGED}, {nonsense_uuid, MARK_DAMAGED},   {nonsense_signature, MARK_DAMAGED},
 	{sense, MARK_ARMED},
 };
 
