@@ -165,7 +165,7 @@ static void fill_meta(const struct sample *sample, struct image_meta *meta)
 		.codec = sample->codec,
 		.fingerprint_count = sample->fingerprints,
 	};
-	number_bytes(meta->id.bytes, sizeof(meta->id.bytes), 0x10);
+	number_bytes(meta->id.bytes, sizeof(meta->id.bytes), (uint8_t)(0x10 + sample->number));
 	number_bytes(meta->boot_id, sizeof(meta->boot_id), 0x30);
 	number_bytes(meta->machine_id, sizeof(meta->machine_id), 0x50);
 	number_bytes(meta->area.swap_uuid, sizeof(meta->area.swap_uuid), 0x70);
@@ -239,9 +239,11 @@ static int sealing_begin(const struct sample *sample, const struct image_meta *m
 	s->keys = secret_new(sizeof(*s->keys));
 	if (!s->keys || !secrets)
 		return -ENOMEM;
-	number_bytes(secrets, 2 * CRYPTO_KEY_BYTES, 0xa1);
+	number_bytes(secrets, 2 * CRYPTO_KEY_BYTES, (uint8_t)(0xa1 + sample->number));
 	memcpy(image.id, meta->id.bytes, sizeof(image.id));
-	r = sample_keys(s->keys);
+	r = sample->keys ? 0 : sample_keys(s->keys);
+	if (sample->keys)
+		*s->keys = *sample->keys;
 	if (r >= 0)
 		r = key_slot_make(&s->keys->public, &image, secrets, secrets + CRYPTO_KEY_BYTES, &slot);
 	if (r < 0)

@@ -14,6 +14,8 @@
 #define SAMPLE_EXTENTS_MAX 8
 #define SAMPLE_CHUNKS_MAX 16
 
+struct key_material;
+
 struct sample {
 	const char *name;
 	enum codec_id codec;
@@ -26,6 +28,8 @@ struct sample {
 	bool platform;
 	enum mark_drop drop;        /* MARK_DROP_NONE: armed */
 	enum seal_suite suite;      /* SUITE_NONE: unsealed */
+	uint8_t number;             /* another one: another image id and other keys of the image */
+	const struct key_material *keys; /* of the sealed image; NULL: sample_keys() */
 	struct extent extents[SAMPLE_EXTENTS_MAX]; /* granted; in pages */
 };
 
@@ -50,7 +54,6 @@ extern const size_t sealed_sample_count;
 void sample_page(const struct sample *sample, uint32_t number, uint8_t page[PAGE_BYTES]);
 
 /* The key set of sealed samples, as keyfile.h has it; in memory for secrets. 0 or -errno. */
-struct key_material;
 int sample_keys(struct key_material *material);
 
 /* Write the whole device into @fd, an empty file. 0 or -errno with @f. */

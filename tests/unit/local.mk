@@ -102,6 +102,23 @@ test_image_CFLAGS = $(UNIT_CFLAGS)
 test_image_LDFLAGS = $(LINK_REFUSING) -Wl,--wrap=fdatasync
 test_image_LDADD = $(UNIT_LIBS)
 
+# Sealed images, read as a resume does it.
+RESUMER_SOURCES = tests/unit/resumer.c tests/unit/resumer.h tests/data/sample.c tests/data/sample.h \
+	src/cli/worker-seal.c src/cli/worker-seal.h
+
+check_PROGRAMS += test-every-bit
+test_every_bit_SOURCES = tests/unit/test-every-bit.c $(RESUMER_SOURCES)
+test_every_bit_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests/data
+test_every_bit_CFLAGS = $(UNIT_CFLAGS)
+test_every_bit_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += test-forged
+test_forged_SOURCES = tests/unit/test-forged.c tests/unit/hex.h $(RESUMER_SOURCES) src/cli/image-data.c src/cli/image-source.c \
+	src/cli/image-source.h src/cli/image-commands.h src/cli/ask.c src/cli/ask.h src/cli/json.c src/cli/json.h
+test_forged_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests/data
+test_forged_CFLAGS = $(UNIT_CFLAGS)
+test_forged_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += test-mark
 test_mark_SOURCES = tests/unit/test-mark.c tests/unit/allocator.c tests/unit/allocator.h
 test_mark_CFLAGS = $(UNIT_CFLAGS)
