@@ -107,7 +107,7 @@ def sealed(bench):
     _ready(machine)
     proof = Proof(machine, memory=16 << 20)
     leaving = ours.leave(machine)
-    header = sealing.Header(swap.read(ours.header_at(swap, ours.find_mark(swap)), 4096))
+    header = _header(swap)
     expect(header.suite in (1, 2, 3), f"the image has suite {header.suite}")
     for what, damage, words, answers in TWINS:
         bench.note(f"twin: {what}")
@@ -175,18 +175,12 @@ def _where(path, needle):
         return m.find(needle)
 
 
-@case("sealed-memory", "no key is in the decrypted image or on the disk; a planted string is in the one, not on the other")
-def memory(bench):
-    """The image is extracted outside, by the passphrase; its keys are computed there from the key set."""
-    swap = bench.swap()
-    machine = _machine(bench, swap, Compression="none")
-    _ready(machine)
-    planted = os.urandom(24).hex()
-    machine.sh(f"echo {planted} > /run/planted")
-    Proof(machine, memory=8 << 20)
-    ours.leave(machine)
-    header = sealing.Header(swap.read(ours.header_at(swap, ours.find_mark(swap)), 4096))
-    keys = header.keys(sealing.SAMPLE_RECIPIENT)
+def _header(swap):
+    return sealing.Header(swap.read(ours.header_at(swap, ours.find_mark(swap)), 4096))
+
+
+def _extract(bench, swap):
+    """The partition, and the pages of the image on it, decrypted; both as files."""
     partition, pages = bench.directory / "partition.img", bench.directory / "pages.img"
     with open(swap.path, "rb") as source, open(partition, "wb") as target:
         source.seek(swap.start)
@@ -197,12 +191,90 @@ def memory(bench):
     done = subprocess.run([program, "extract", "--passphrase-fd=0", str(partition), str(pages)], check=False,
                           input=PASSPHRASE.encode(), stderr=subprocess.PIPE)
     expect(done.returncode == 0, f"extract: {done.stderr.decode()}")
-    expect(_where(pages, planted.encode()) >= 0, "the planted string is not in the image: the search finds nothing")
-    expect(_where(partition, planted.encode()) < 0, "the planted string is on the disk")
-    for what, key in keys.items():
-        expect(_where(pages, key) < 0, f"the {what} is in the image")
-        expect(_where(partition, key) < 0, f"the {what} is on the disk")
-    expect(_where(pages, PASSPHRASE.encode() + b"\0") < 0, "the passphrase is in the image")
+    return partition, pages
+
+
+@case("sealed-memory", "no key, slot secret or passphrase is in the decrypted image or on the disk, in the second image of a life "
+      "neither; a planted string is", limit=500)
+def memory(bench):
+    """The image is extracted outside, by the passphrase; its keys are computed there from the key set.
+
+    The second image is of a machine that was resumed by a passphrase typed at its console, so that one, and all of the
+    first image's keys, were in this machine's memory. That the search finds what is there is seen by a string in the
+    memory, and by the wrapped key on the disk.
+    """
+    swap = bench.swap()
+    machine = _machine(bench, swap, Compression="none")
+    _ready(machine)
+    planted = os.urandom(24).hex()
+    machine.sh(f"echo {planted} > /run/planted")
+    proof = Proof(machine, memory=8 << 20)
+    secrets = {}
+    for count in ("first", "second"):
+        leaving = ours.leave(machine)
+        header = _header(swap)
+        secrets |= {f"{count} image's {what}": key for what, key in header.keys(sealing.SAMPLE_RECIPIENT).items()}
+        secrets |= {f"passphrase, {how}": PASSPHRASE.encode() + end
+                    for how, end in (("in memory", b"\0"), ("as it was typed", b"\r"), ("as a line", b"\n"))}
+        partition, pages = _extract(bench, swap)
+        expect(_where(pages, planted.encode()) >= 0, "the planted string is not in the image: the search finds nothing")
+        expect(_where(partition, header.wrapped) >= 0, "the wrapped key is not on the disk: the search finds nothing")
+        expect(_where(partition, planted.encode()) < 0, "the planted string is on the disk")
+        for what, secret in secrets.items():
+            expect(_where(pages, secret) < 0, f"the {what} is in the {count} image")
+            expect(_where(partition, secret) < 0, f"the {what} is on the disk with the {count} image")
+        bench.note(f"{len(secrets)} secrets searched for in {pages.stat().st_size >> 20} MiB of memory")
+        machine.boot()
+        _come_back(machine, leaving)
+        proof.check()
+
+
+def _offer(bench, machine, swap, leaving, kernel):
+    """A copy of the image to another kernel, which must resume it by its passphrase."""
+    machine.disks = [swap.copy(bench.directory / "offered.img")]
+    machine.boot(kernel=bench.kernel(kernel))
+    _come_back(machine, leaving)
+
+
+@case("sealed-update-from-6.1", "a sealed image of 6.1 resumes by its passphrase after updates to 6.12 and to 7.2", kernels=("6.1",),
+      default=("6.1",), limit=500)
+def update_61(bench):
+    """The kernel that resumes is newer."""
+    swap = bench.swap()
+    machine = _machine(bench, swap)
+    _ready(machine)
+    proof = Proof(machine, memory=16 << 20)
+    leaving = ours.leave(machine)
+    for newer in ("6.12", "7.2"):
+        bench.note(f"resumed by {newer}")
+        _offer(bench, machine, swap, leaving, newer)
+        proof.check()
+        machine.answers.pop(leaving.number)
+        machine.kill()
+
+
+@case("sealed-update-from-7.2", "a sealed image of 7.2: refused by 6.1, which names the kernel and asks for no passphrase; resumes "
+      "under 6.12", kernels=("7.2",), default=("7.2",), limit=500)
+def update_72(bench):
+    """The kernel that resumes is older. Where the image is refused the machine boots without it, with usable swap."""
+    swap = bench.swap()
+    own = bench.kernel("7.2")
+    machine = _machine(bench, swap)
+    _ready(machine)
+    proof = Proof(machine, memory=16 << 20)
+    leaving = ours.leave(machine)
+    offered = swap.copy(bench.directory / "old.img")
+    machine.disks = [offered]
+    machine.boot(kernel=bench.kernel("6.1"))
+    since = len(machine.qemu.console)
+    _refused(machine, proof, leaving, re.escape(own.release), ())
+    expect(not re.search(ASKED, machine.qemu.said(since)), "a passphrase was asked for, for nothing")
+    expect("image dropped" in machine.qemu.said(since), "it is not said that the image was dropped")
+    expect(offered.signature() == ours.CLEAN, f"after booting without it the swap signature is {offered.signature()}")
+    machine.sh("swapon /dev/vda1 && swapoff /dev/vda1")
+    machine.kill()
+    _offer(bench, machine, swap, leaving, "6.12")
+    proof.check()
 
 
 @case("sealed-keygen", "keys made in the machine itself, and a resume by the recovery key that was shown", limit=600)
