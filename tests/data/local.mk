@@ -9,4 +9,4 @@ TESTS += tests/data/check-golden
 EXTRA_DIST += tests/data/manifest tests/data/v1-lz4.img tests/data/v1-lz4-extents.img tests/data/v1-zstd.img \
 	tests/data/v1-none.img tests/data/v1-dropped.img \
 	tests/data/manifest-sealed tests/data/keys tests/data/v1-sealed-gcm.img tests/data/v1-sealed-ocb.img \
-	tests/data/v1-sealed-chacha20.img
+	tests/data/v1-sealed-chacha20.img tests/data/v1-sealed-recovery.img

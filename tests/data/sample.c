@@ -5,8 +5,10 @@
 #include "base/secret.h"
 #include "seal/blob.h"
 #include "seal/keyfile.h"
+#include "seal/recovery.h"
 #include "seal/slot.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,6 +112,18 @@ const struct sample sealed_samples[] = {
 		.suite = SUITE_CHACHA20_POLY1305,
 		.extents = {{2, 10}, {14, 12}},
 	},
+	{
+		.name = "sealed-recovery",
+		.codec = CODEC_LZ4,
+		.chunk_size = 64 * KIB,
+		.pages = 20,
+		.random_chunk = UINT32_MAX,
+		.device_pages = 12,
+		.fingerprints = 1,
+		.suite = SUITE_AES256_OCB,
+		.all_ways = true,
+		.extents = {{1, 11}},
+	},
 };
 const size_t sealed_sample_count = ARRAY_LENGTH(sealed_samples);
 
@@ -208,6 +222,37 @@ int sample_keys(struct key_material *material)
 	return 0;
 }
 
+/* A recovery key for the blob, and a part that no TPM made: nobody but a TPM looks into that. */
+static int add_ways(struct key_material *material)
+{
+	AUTO_SECRET struct key_opened *opened = secret_new(sizeof(*opened));
+	AUTO_SECRET struct blob_random *random = secret_new(sizeof(*random));
+	struct tpm_disk tpm = {
+		.kind = htole32(WRAP_KIND_TPM2),
+		.flags = htole32(TPM_FLAG_PIN),
+		.pcrs = htole32(1u << 7 | 1u << 15),
+		.public_size = htole16(78),
+		.private_size = htole16(160),
+	};
+	uint8_t recovery[RECOVERY_KEY_BYTES];
+	struct failure f;
+	int r;
+
+	if (!opened || !random)
+		return -ENOMEM;
+	number_bytes(recovery, sizeof(recovery), 0x80);
+	number_bytes((uint8_t *)random, sizeof(*random), 0x91);
+	number_bytes(tpm.hints, 2 * TPM_HINT_BYTES, 0x11);
+	number_bytes(tpm.salt, sizeof(tpm.salt), 0x21);
+	number_bytes(tpm.object, 78 + 160, 0x31);
+	r = key_blob_open(material->blob, (struct bytes){SAMPLE_PASSPHRASE, strlen(SAMPLE_PASSPHRASE)}, UINT64_MAX, "sample",
+			  opened, &f);
+	if (r)
+		return r < 0 ? r : -EINVAL;
+	return key_blob_change(material->blob, opened, &(struct blob_change){.recovery = recovery, .tpm = &tpm}, random,
+			       material->blob);
+}
+
 /* The keys of one sealed sample; all zeros for one that is not. */
 struct sealing {
 	struct key_material *keys;
@@ -244,6 +289,8 @@ static int sealing_begin(const struct sample *sample, const struct image_meta *m
 	r = sample->keys ? 0 : sample_keys(s->keys);
 	if (sample->keys)
 		*s->keys = *sample->keys;
+	if (r >= 0 && sample->all_ways)
+		r = add_ways(s->keys);
 	if (r >= 0)
 		r = key_slot_make(&s->keys->public, &image, secrets, secrets + CRYPTO_KEY_BYTES, &slot);
 	if (r < 0)

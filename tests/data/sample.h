@@ -30,6 +30,7 @@ struct sample {
 	enum seal_suite suite;      /* SUITE_NONE: unsealed */
 	uint8_t number;             /* another one: another image id and other keys of the image */
 	const struct key_material *keys; /* of the sealed image; NULL: sample_keys() */
+	bool all_ways;              /* those keys are opened by a recovery key too, and have a part for a TPM */
 	struct extent extents[SAMPLE_EXTENTS_MAX]; /* granted; in pages */
 };
 
@@ -45,7 +46,10 @@ struct sample_place {
 
 extern const struct sample samples[];
 extern const size_t sample_count;
-/* Sealed: to a key set that everybody knows, opened by SAMPLE_PASSPHRASE; writing one needs crypto_init(). */
+/*
+ * Sealed: to a key set that everybody knows, opened by SAMPLE_PASSPHRASE and, where the row says so, by the recovery key that
+ * doc/image-format.md writes out; writing one needs crypto_init().
+ */
 extern const struct sample sealed_samples[];
 extern const size_t sealed_sample_count;
 #define SAMPLE_PASSPHRASE "golden"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A second reader of images, written from doc/image-format.md and nothing else.
 
-usage: read_image.py FILE [OFFSET [PASSPHRASE]]    the pages go to standard output
+usage: read_image.py FILE [OFFSET [SECRET]]    the pages go to standard output; SECRET is a passphrase or a recovery key
 """
 
 import struct

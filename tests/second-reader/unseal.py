@@ -65,22 +65,74 @@ def stretch(passphrase, salt, memory_kib, passes):
     return argon2id(passphrase, salt, memory_kib, passes)
 
 
+LETTERS = "cbdefghijklnrtuv"
+
+
+def crc8(data, value):
+    for byte in data:
+        value ^= byte
+        for _ in range(8):
+            value = (value << 1 ^ 0x107) if value & 0x80 else value << 1
+    return value
+
+
+def recovery_key(typed):
+    """The 24 bytes that were typed as eight groups; None if that is no recovery key."""
+    letters = [chr(c) for c in typed.lower() if chr(c) not in " \t\r\n-"]
+    if len(letters) != 64 or not set(letters) <= set(LETTERS):
+        return None
+    values = [LETTERS.index(c) for c in letters]
+    data = bytes(high << 4 | low for high, low in zip(values[::2], values[1::2]))
+    groups = [data[4 * i:4 * i + 4] for i in range(8)]
+    if any(crc8(group[:3], number) != group[3] for number, group in enumerate(groups, 1)):
+        return None
+    return b"".join(group[:3] for group in groups)
+
+
+def check_tpm(part):
+    """What a reader without a TPM can see of its part."""
+    kind, flags, parent, pcrs = struct.unpack_from("<IIII", part)
+    known(kind == 1 and flags & ~1 == 0 and (parent == 0 or parent >> 24 == 0x81), "TPM")
+    public, private = struct.unpack_from("<HH", part, 64)
+    known(flags & 1 or not any(part[48:64]), "salt of the PIN")
+    known(public and private and public + private <= 252 and not any(part[68 + public + private:]), "object of the TPM")
+    known(pcrs >> 24 == 0 and pcrs & 1 << 15 and bin(pcrs).count("1") <= 8, "PCRs")
+
+
 def raw(public):
     return public.public_bytes(Encoding.Raw, PublicFormat.Raw)
 
 
-def open_blob(blob, passphrase):
-    """The key set's id, X25519 private key and Ed25519 public key."""
-    magic, version, size, key_set, wraps, nonce = struct.unpack_from("<8sII16sI12s", blob)
-    known(magic == b"hib-keys" and version == 1 and size == 688, "blob")
-    known(wraps & PASSPHRASE and not wraps & ~(PASSPHRASE | RECOVERY | TPM), "ways to open the blob")
-    known(wraps & RECOVERY or not any(blob[176:288]), "recovery key")
-    known(wraps & TPM or not any(blob[288:608]), "TPM")
-    kind, memory, passes, lanes, salt = struct.unpack_from("<IIII16s", blob, 48)
-    known(kind == 1 and not any(blob[160:176]), "passphrase")
+def open_passphrase(part, key_set, typed):
+    """The blob's key out of the passphrase's part."""
+    memory, passes, lanes, salt = struct.unpack_from("<III16s", part, 4)
     known(lanes == 1 and 8 <= memory <= 8192 and 1 <= passes <= 8, "Argon2id that this reader has no time for")
-    key = unwrap(stretch(passphrase, salt, memory, passes), b"hibernated passphrase", key_set + blob[48:80], blob[80:112],
-                 blob[112:160])
+    return unwrap(stretch(typed, salt, memory, passes), b"hibernated passphrase", key_set + part[:32], part[32:64], part[64:112])
+
+
+def open_recovery(part, key_set, key):
+    """The blob's key out of the recovery key's part."""
+    return unwrap(key, b"hibernated recovery", key_set + part[:20], part[20:52], part[52:100])
+
+
+def open_blob(blob, typed):
+    """The key set's id, X25519 private key and Ed25519 public key. @typed: a passphrase, or a recovery key."""
+    magic, version, size, key_set, wraps, nonce = struct.unpack_from("<8sII16sI12s", blob)
+    passphrase, recovery = blob[48:176], blob[176:288]
+    known(magic == b"hib-keys" and version == 1 and size == 688, "blob")
+    known(wraps & (PASSPHRASE | RECOVERY) and not wraps & ~(PASSPHRASE | RECOVERY | TPM), "ways to open the blob")
+    for bit, part in ((PASSPHRASE, passphrase), (RECOVERY, recovery), (TPM, blob[288:608])):
+        known(part[0] == 1 and not any(part[1:4]) if wraps & bit else not any(part), "a way to open the blob")
+    known(not any(passphrase[112:]) and not any(recovery[100:]), "reserved bytes of the blob")
+    if wraps & TPM:
+        check_tpm(blob[288:608])
+    key = recovery_key(typed) if wraps & RECOVERY else None
+    if key:
+        key = open_recovery(recovery, key_set, key)
+    elif wraps & PASSPHRASE:
+        key = open_passphrase(passphrase, key_set, typed)
+    else:
+        raise WrongSecret("no recovery key")
     before = blob[:608]
     private = decrypt(ChaCha20Poly1305(kdf(key, b"hibernated private", before, 32)), nonce, blob[608:688], before,
                       "private keys")
