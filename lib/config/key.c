@@ -36,12 +36,21 @@ static char *format_place(const struct config_origin *origin, char *buf, size_t 
 	return buf;
 }
 
+/* What a line of a file can have. */
+static bool is_text(const char *value)
+{
+	for (const unsigned char *at = (const unsigned char *)value; *at; at++)
+		if ((*at < ' ' && *at != '\t') || *at == 0x7f)
+			return false;
+	return true;
+}
+
 int config_set(struct config *c, enum config_key key, const char *value, const char *file, unsigned int line,
 	       struct failure *f)
 {
 	struct config_origin origin = {.line = line};
 	char place[CONFIG_PATH_MAX + 16], remedy[FAILURE_TEXT_MAX];
-	int r = config_rows[key].parse(c, value);
+	int r = is_text(value) ? config_rows[key].parse(c, value) : -EINVAL;
 
 	snprintf(origin.file, sizeof(origin.file), "%s", file);
 	if (r == 0) {

@@ -148,6 +148,16 @@ static int unknown_fields(const struct place *place, struct failure *f)
 			   "it has fields that are unknown here");
 }
 
+/* A string has nothing behind its end. */
+static bool label_ends(const char *label, size_t size)
+{
+	size_t length = strnlen(label, size);
+	struct reader rest;
+
+	reader_init(&rest, label + length, size - length);
+	return get_zeros(&rest, size - length);
+}
+
 static int load_public(const struct place *place, struct key_material *material, struct failure *f)
 {
 	struct public_file_disk file;
@@ -169,6 +179,8 @@ static int load_public(const struct place *place, struct key_material *material,
 	get_string(&reader, material->label, sizeof(material->label));
 	if (!get_zeros(&reader, sizeof(file.reserved)))
 		return unknown_fields(place, f);
+	if (!label_ends(material->label, sizeof(material->label)))
+		return unusable(place->path, f, "something stands behind the end of its label");
 	get_bytes(&reader, material->blob, sizeof(material->blob));
 	r = key_blob_decode(material->blob, place->path, &blob, &of_blob);
 	if (r < 0)

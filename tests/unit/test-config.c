@@ -566,6 +566,8 @@ static const struct {
 	{"hibernated.Nothing=1", -EINVAL, false, CONFIG_RESUME_FAILURE, "ask"},
 	{"hibernated.Progress", -EINVAL, false, CONFIG_PROGRESS, "yes"},
 	{"hibernated.Compression=none hibernated.CompressionLevel=3", -EINVAL, false, CONFIG_COMPRESSION, "lz4"},
+	{"resume=/dev/a\033[2J", -EINVAL, false, CONFIG_RESUME_DEVICE, "/from/file"},
+	{"hibernated.KeyDirectory=\"/a\nb\"", -EINVAL, false, CONFIG_KEY_DIRECTORY, "/etc/hibernate/keys"},
 	{"resume=/dev/a hibernated.Threads=0", -EINVAL, false, CONFIG_RESUME_DEVICE, "/from/file"},
 };
 

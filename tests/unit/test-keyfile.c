@@ -275,6 +275,7 @@ static const struct {
 	{"public", 24, -EBADMSG, "of another key set"}, /* id */
 	{"public", 40, -EBADMSG, "do not make the id"}, /* X25519 */
 	{"public", 72, -EBADMSG, "do not make the id"}, /* Ed25519 */
+	{"public", 174, -EBADMSG, "behind the end of its label"},
 	{"public", 176, -ENOTSUP, "unknown here"},
 	{"public", 303, -ENOTSUP, "unknown here"},
 	{"public", 304, -EBADMSG, "no sealed private key"},
