@@ -316,6 +316,38 @@ START_TEST(checksums_are_those_of_others)
 }
 END_TEST
 
+/* From the sanity check of xxHash itself (tests/sanity_test_vectors.h, XXH3_128bits, seed 0): low half, high half. */
+static const struct {
+	size_t size;
+	uint64_t low, high;
+} published[] = {
+	{0, 0x6001c324468d497f, 0x99aa06d3014798d8},    {1, 0xc44bdff4074eecdb, 0xa6cd5e9392000f6a},
+	{6, 0x3e7039bdda43cfc6, 0x082afe0b8162d12a},    {16, 0x562980258a998629, 0xc68c368ecf8a9c05},
+	{128, 0xebb15e34a7fb5ab1, 0x39992220e045260a},  {240, 0x5c9aae94c8ebe5a0, 0xaa4202daa2769dc8},
+	{403, 0xcdeb804d65c6dea4, 0x1b6de21e332dd73d},  {512, 0x617e49599013cb6b, 0x18d2d110dcc9bca1},
+	{2048, 0xdd59e2c3a5f038e0, 0xf736557fd47073a5}, {2240, 0x6e73a90539cf2948, 0xccb134fbfa7ce49d},
+	{2367, 0xcb37aeb9e5d361ed, 0xe89c0f6ff369b427},
+};
+
+START_TEST(checksums_are_the_published_ones)
+{
+	uint64_t state = 2654435761, low = 0, high = 0;
+	struct checksum sum;
+	uint8_t bytes[2367];
+
+	for (size_t i = 0; i < sizeof(bytes); i++, state *= 11400714785074694797u)
+		bytes[i] = (uint8_t)(state >> 56);
+	sum = checksum_of(bytes, published[_i].size);
+	for (size_t i = 0; i < 8; i++) {
+		high = high << 8 | sum.bytes[i];
+		low = low << 8 | sum.bytes[8 + i];
+	}
+	ck_assert_msg(low == published[_i].low && high == published[_i].high, "%zu bytes: %016llx%016llx, and should be %016llx%016llx",
+		      published[_i].size, (unsigned long long)high, (unsigned long long)low,
+		      (unsigned long long)published[_i].high, (unsigned long long)published[_i].low);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("codec");
@@ -335,6 +367,7 @@ int main(void)
 	tcase_add_loop_test(cases, hostile_blocks_stay_in_their_buffers, CODEC_LZ4, _CODEC_MAX);
 	tcase_add_loop_test(cases, a_workspace_that_is_too_small_is_refused, CODEC_LZ4, _CODEC_MAX);
 	tcase_add_test(cases, unknown_codecs_do_nothing);
+	tcase_add_loop_test(cases, checksums_are_the_published_ones, 0, (int)ARRAY_LENGTH(published));
 	tcase_add_loop_test(cases, checksums_are_those_of_others, 0, (int)ARRAY_LENGTH(vectors));
 	suite_add_tcase(suite, cases);
 	srunner_run_all(runner, CK_ENV);
