@@ -36,9 +36,9 @@ struct key_material {
 int key_file_load(const char *directory, struct key_material *material, struct failure *f);
 
 /*
- * Write @material to @directory, which is made if need be (mode 0700), each file at once: written beside, flushed, renamed. The
- * seed comes first, and is left alone if it is the same already. Between the two a crash leaves files that do not fit
- * together, which key_file_load() refuses. REASON_KEY_FILE or REASON_CRYPTO.
+ * Write @material to @directory, which is made if need be (mode 0700). The set is replaced at once: whenever this dies, and
+ * whoever reads meanwhile, key_file_load() gets the whole set from before or the whole new one. The seed is left alone if
+ * it is the same already. One at a time: see key_file_lock(). REASON_KEY_FILE or REASON_CRYPTO.
  */
 int key_file_store(const char *directory, const struct key_material *material, struct failure *f);
 

@@ -8,6 +8,8 @@ libhibernate_a_SOURCES += \
 	lib/seal/disk.h \
 	lib/seal/hkdf.c lib/seal/hkdf.h \
 	lib/seal/keyfile.c lib/seal/keyfile.h lib/seal/keyfile-disk.h \
+	lib/seal/keyfile-place.c lib/seal/keyfile-place.h \
+	lib/seal/keyfile-store.c \
 	lib/seal/keys.c lib/seal/keys.h \
 	lib/seal/quality.c lib/seal/quality.h \
 	lib/seal/recovery.c lib/seal/recovery.h \

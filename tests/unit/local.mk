@@ -54,7 +54,8 @@ test_keys_LDADD = $(UNIT_LIBS)
 check_PROGRAMS += test-keyfile
 test_keyfile_SOURCES = tests/unit/test-keyfile.c tests/unit/secrets.c tests/unit/secrets.h
 test_keyfile_CFLAGS = $(UNIT_CFLAGS)
-test_keyfile_LDFLAGS = $(LINK_WATCHING)
+test_keyfile_LDFLAGS = $(LINK_WATCHING) \
+	-Wl,--wrap=write,--wrap=fchmod,--wrap=fsync,--wrap=renameat,--wrap=unlinkat
 test_keyfile_LDADD = $(UNIT_LIBS) $(LIBGCRYPT_LIBS)
 
 check_PROGRAMS += test-recovery

@@ -9,6 +9,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -315,7 +316,7 @@ START_TEST(each_byte_is_summed)
 }
 END_TEST
 
-/* As a crash between the two leaves it: the new seed, the old rest. */
+/* As somebody leaves it who copies one file and not the other. */
 START_TEST(halves_of_two_sets_are_refused)
 {
 	char kept[192];
@@ -327,6 +328,224 @@ START_TEST(halves_of_two_sets_are_refused)
 	store();
 	ck_assert_int_eq(rename(kept, path_of("public")), 0);
 	expect_refused(-EBADMSG, REASON_KEY_FILE, "/keys/signing", "of another key set than the file public");
+}
+END_TEST
+
+/* ---- replacing: all or nothing ------------------------------------------ */
+
+/* What changes files: a letter for each call. From one on nothing has any effect, as after a death; or that one alone fails. */
+static char calls[64];
+static size_t call_count, die_at = SIZE_MAX, fail_at = SIZE_MAX;
+
+static bool lost(char letter)
+{
+	if (call_count + 1 < sizeof(calls))
+		calls[call_count] = letter;
+	errno = EIO;
+	return call_count == fail_at ? call_count++, true : call_count++ >= die_at;
+}
+
+ssize_t __real_write(int fd, const void *buf, size_t size);
+int __real_fchmod(int fd, mode_t mode);
+int __real_renameat(int from, const char *old, int to, const char *new);
+int __real_unlinkat(int directory, const char *name, int flags);
+ssize_t __wrap_write(int fd, const void *buf, size_t size);
+int __wrap_fchmod(int fd, mode_t mode);
+int __wrap_fsync(int fd);
+int __wrap_renameat(int from, const char *old, int to, const char *new);
+int __wrap_unlinkat(int directory, const char *name, int flags);
+
+ssize_t __wrap_write(int fd, const void *buf, size_t size)
+{
+	return lost('w') ? -1 : __real_write(fd, buf, size);
+}
+
+int __wrap_fchmod(int fd, mode_t mode)
+{
+	return lost('m') ? -1 : __real_fchmod(fd, mode);
+}
+
+int __wrap_fsync(int fd)
+{
+	struct stat st;
+
+	/* Nobody loses power here, and waiting for the disk would take longer than all the rest. */
+	return lost(fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) ? 'D' : 'f') ? -1 : 0;
+}
+
+int __wrap_renameat(int from, const char *old, int to, const char *new)
+{
+	return lost(strcmp(new, "public") == 0 ? 'P' : 'S') ? -1 : __real_renameat(from, old, to, new);
+}
+
+int __wrap_unlinkat(int directory, const char *name, int flags)
+{
+	return lost('u') ? -1 : __real_unlinkat(directory, name, flags);
+}
+
+/* Store @set, with @fault at a call. False if there were not so many. */
+static bool store_with(size_t *fault, size_t at, const struct key_material *set)
+{
+	int r;
+
+	call_count = 0;
+	*fault = at;
+	r = key_file_store(keys, set, NULL);
+	*fault = SIZE_MAX;
+	ck_assert_msg(call_count > at || r == 0, "%d without a fault", r);
+	return call_count > at;
+}
+
+/* What is there opens, and is the one or the other. True if it is @new. */
+static bool is_whole(const struct key_material *old, const struct key_material *new, size_t step)
+{
+	AUTO_SECRET struct key_opened *opened = secret_new(sizeof(*opened));
+	char text[1024];
+	int r = key_file_load(keys, loaded, &failure);
+
+	ck_assert_msg(r == 0, "step %zu: %s", step, failure_format(&failure, text, sizeof(text)));
+	ck_assert_int_eq(key_blob_open(loaded->blob, PASSPHRASE, 64, "keys", opened, &failure), 0);
+	ck_assert_mem_eq(&opened->public, &loaded->public, sizeof(opened->public));
+	if (memcmp(loaded, new, sizeof(*loaded)) == 0)
+		return true;
+	ck_assert_msg(memcmp(loaded, old, sizeof(*loaded)) == 0, "step %zu: neither set", step);
+	return false;
+}
+
+static struct key_material *sets[3];
+
+static void make_sets(void)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(sets); i++) {
+		sets[i] = secret_new(sizeof(*sets[i]));
+		make_material(sets[i]);
+	}
+}
+
+static void free_sets(void)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(sets); i++)
+		sets[i] = secret_free(sets[i]);
+}
+
+/* What must be on the disk before the next step is: the seed, and its name, before the public half takes its place. */
+START_TEST(a_set_is_replaced_in_this_order)
+{
+	store();
+	make_material(material);
+	call_count = 0;
+	memset(calls, 0, sizeof(calls));
+	store();
+	ck_assert_str_eq(calls, "umwfDumwfPDSD");
+	ck_assert_int_lt(access(path_of("signing.new"), F_OK), 0);
+	ck_assert_int_lt(access(path_of("public.new"), F_OK), 0);
+	/* Another blob of the same set. */
+	call_count = 0;
+	memset(calls, 0, sizeof(calls));
+	material->label[0] = 'A';
+	store();
+	ck_assert_str_eq(calls, "umwfPD");
+}
+END_TEST
+
+/*
+ * A crash between the two renames of a replacement used to leave a pair that was refused, until somebody made other keys. Now it is
+ * the one set or the other wherever it comes, also in the replacement that comes after a crash.
+ */
+START_TEST(whoever_dies_leaves_a_whole_set)
+{
+	size_t *fault = _i ? &fail_at : &die_at, first = 0, new_ones = 0;
+	bool lost_some = true;
+
+	make_sets();
+	for (; lost_some; first++) {
+		bool again = true;
+
+		for (size_t second = 0; again; second++) {
+			bool replaced;
+
+			ck_assert_int_eq(key_file_store(keys, sets[0], &failure), 0);
+			lost_some = store_with(fault, first, sets[1]);
+			replaced = is_whole(sets[0], sets[1], first);
+			ck_assert(replaced || lost_some);
+			new_ones += replaced;
+			again = store_with(fault, second, sets[2]);
+			ck_assert(is_whole(sets[replaced], sets[2], second) || again);
+		}
+	}
+	ck_assert_uint_eq(first, strlen("umwfDumwfPDSD") + 1);
+	ck_assert_uint_gt(new_ones, 0);
+	free_sets();
+}
+END_TEST
+
+/* The first set of all: there is none, or it is whole. */
+START_TEST(whoever_dies_leaves_the_first_set_whole_or_none)
+{
+	bool lost_some = true;
+
+	make_sets();
+	for (size_t step = 0; lost_some; step++) {
+		char command[128];
+
+		snprintf(command, sizeof(command), "rm -rf '%s'", keys);
+		ck_assert_int_eq(system(command), 0);
+		lost_some = store_with(&die_at, step, sets[0]);
+		if (key_file_present(keys))
+			is_whole(sets[0], sets[0], step);
+		else
+			expect_refused(-ENOENT, REASON_NO_KEYS, "", "no key set");
+	}
+	ck_assert(key_file_present(keys));
+	free_sets();
+}
+END_TEST
+
+static void *replace_often(void *failed)
+{
+	for (size_t i = 1; i <= 300; i++)
+		if (key_file_store(keys, sets[i % 2], NULL) < 0)
+			*(bool *)failed = true;
+	return NULL;
+}
+
+/* Hibernating while the keys are replaced. */
+START_TEST(whoever_reads_meanwhile_gets_a_whole_set)
+{
+	size_t seen[2] = {0};
+	bool failed = false;
+	pthread_t writer;
+
+	make_sets();
+	ck_assert_int_eq(key_file_store(keys, sets[0], &failure), 0);
+	ck_assert_int_eq(pthread_create(&writer, NULL, replace_often, &failed), 0);
+	for (size_t i = 0; pthread_tryjoin_np(writer, NULL) != 0; i++)
+		seen[is_whole(sets[0], sets[1], i)]++;
+	ck_assert(!failed);
+	ck_assert_uint_gt(seen[0], 0);
+	ck_assert_uint_gt(seen[1], 0);
+	free_sets();
+}
+END_TEST
+
+/* A seed that a dead replacement left is one like any other. */
+START_TEST(a_seed_left_beside_is_looked_at_as_closely)
+{
+	size_t before_its_name = strlen("umwfDumwfPD");
+
+	make_sets();
+	ck_assert_int_eq(key_file_store(keys, sets[0], &failure), 0);
+	ck_assert(store_with(&die_at, before_its_name, sets[1]));
+	ck_assert_int_eq(access(path_of("signing.new"), F_OK), 0);
+	ck_assert(is_whole(sets[0], sets[1], 0));
+	ck_assert_int_eq(chmod(path_of("signing.new"), 0640), 0);
+	expect_refused(-EBADMSG, REASON_KEY_FILE, "/keys/signing", "of another key set than the file public");
+	ck_assert_int_eq(chmod(path_of("signing.new"), 0600), 0);
+	ck_assert(is_whole(sets[0], sets[1], 0));
+	/* Not when the seed is there, and others may read it. */
+	ck_assert_int_eq(chmod(path_of("signing"), 0640), 0);
+	expect_refused(-EPERM, REASON_KEY_FILE, "/keys/signing", "lets others read it");
+	free_sets();
 }
 END_TEST
 
@@ -372,6 +591,7 @@ int main(void)
 	SRunner *runner = srunner_create(suite);
 	int failures;
 
+	tcase_set_timeout(cases, 60);
 	tcase_add_checked_fixture(cases, begin, end);
 	tcase_add_test(cases, what_is_stored_is_loaded);
 	tcase_add_test(cases, what_changed_is_replaced);
@@ -383,6 +603,11 @@ int main(void)
 	tcase_add_loop_test(cases, forgeries_are_refused, 0, (int)ARRAY_LENGTH(poked));
 	tcase_add_test(cases, each_byte_is_summed);
 	tcase_add_test(cases, halves_of_two_sets_are_refused);
+	tcase_add_test(cases, a_set_is_replaced_in_this_order);
+	tcase_add_loop_test(cases, whoever_dies_leaves_a_whole_set, 0, 2);
+	tcase_add_test(cases, whoever_dies_leaves_the_first_set_whole_or_none);
+	tcase_add_test(cases, whoever_reads_meanwhile_gets_a_whole_set);
+	tcase_add_test(cases, a_seed_left_beside_is_looked_at_as_closely);
 	tcase_add_test(cases, what_cannot_be_written_is_told);
 	tcase_add_test(cases, without_memory_nothing_is_loaded);
 	tcase_add_test(cases, no_copy_of_the_seed_stays_behind);
