@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* An expected answer: a seed, but that of another key set than the public keys. */
 #define OF_ANOTHER_SET 1
@@ -160,14 +161,21 @@ int key_pair_load(int directory, const char *name, struct key_material *material
 	struct key_place public = key_place_of(directory, name, PUBLIC_FILE);
 	struct key_place signing = key_place_of(directory, name, SIGNING_FILE);
 	struct key_place beside = key_place_of(directory, name, SIGNING_NEW);
+	bool no_public = false;
 	int r = OF_ANOTHER_SET;
 
 	for (int i = 0; i < TRIES && (r == OF_ANOTHER_SET || r == -ENOENT); i++) {
 		r = load_public(&public, material, f);
-		if (r < 0)
+		no_public = r == -ENOENT;
+		if (no_public && faccessat(directory, SIGNING_FILE, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 			return r;
-		r = load_fitting_signing(&signing, &beside, material, aside, f);
+		if (r >= 0)
+			r = load_fitting_signing(&signing, &beside, material, aside, f);
 	}
+	if (r == -ENOENT && no_public)
+		return unusable(public.path, f, "it is missing, and the file " SIGNING_FILE " is there");
+	if (r == -ENOENT)
+		return unusable(signing.path, f, "it is missing, and the file " PUBLIC_FILE " is there");
 	if (r == OF_ANOTHER_SET)
 		return unusable(signing.path, f, "it is of another key set than the file " PUBLIC_FILE);
 	return r < 0 ? r : check_fit(&public, *aside ? &beside : &signing, material, f);

@@ -30,7 +30,7 @@ struct key_material {
  * public keys to the id, the blob to the set. The blob is as key_blob_decode() accepts it, and not opened.
  *
  * REASON_NO_KEYS (-ENOENT) if there is none; REASON_KEY_FILE, if a file cannot be used: (-EPERM) because of its owner
- * or mode, (-ELOOP) a link, (-EBADMSG) size, checksum or fit, (-ENOTSUP) another version, or as it cannot be read;
+ * or mode, (-ELOOP) a link, (-EBADMSG) size, checksum or fit, or one without the other, (-ENOTSUP) another version, or as it cannot be read;
  * REASON_CRYPTO.
  */
 int key_file_load(const char *directory, struct key_material *material, struct failure *f);

@@ -2,12 +2,10 @@
 #include "base/fdio.h"
 #include "base/secret.h"
 #include "cli/key-commands.h"
-#include "config/config.h"
 #include "seal/disk.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 /* What both have in hand. */
 struct work {
@@ -87,12 +85,9 @@ static const char after_updates[] = " After an update of boot loader, kernel or 
 /* The resume step asks the TPM only for the key set that it is told. */
 static void note_trust(const struct key_public *public)
 {
-	struct sysctx host = sysctx_host();
 	char id[2 * KEY_SET_ID_BYTES + 1];
-	struct config config;
-	struct failure f;
 
-	if (config_load(&config, &host, &f) >= 0 && config.tpm && memcmp(config.tpm_key_set, public->id, sizeof(public->id)) == 0)
+	if (key_trusted(public) == KEY_TRUSTED)
 		return;
 	key_note("The resume step asks the TPM only where hibernate.conf, also that in the initramfs, says TPMKeySet=%s. Say so, "
 		 "rebuild the initramfs, restart, and do this again with --force.", key_set_text(public, id));
@@ -204,7 +199,10 @@ static int remove_way(struct work *work, const struct key_options *options, stru
 			key_note("%s: a new key set, opened by the %s alone. The %s opens no image that is made from now on. "
 				 "Images made before are not affected.%s",
 				 options->directory, key_way_text(stays), text,
-				 work->wraps & BLOB_WRAP_TPM & ~change.remove ? " The TPM opens it no more." : "");
+				 work->wraps & BLOB_WRAP_TPM & ~change.remove ?
+				 " The TPM opens it only after hibernatectl key add tpm." : "");
+		if (r >= 0)
+			key_warn_of_trust(options, &work->material->public);
 		return r;
 	}
 	r = store_changed(work, options, &change, f);

@@ -77,6 +77,17 @@ int key_tpm_seal(const struct key_options *options, struct tpm *tpm, const struc
 /* The TPM's part of @material, tried as far as this boot may, and said on standard output. */
 int key_tpm_test(const struct key_options *options, const struct key_material *material, struct failure *f);
 
+/* What TPMKeySet= of hibernate.conf, as it is here, means for images of a key set. */
+enum key_trust {
+	KEY_TRUST_NONE,   /* nothing is said, or it cannot be read */
+	KEY_TRUSTED,
+	KEY_TRUST_OTHERS, /* they are refused */
+};
+enum key_trust key_trusted(const struct key_public *public);
+
+/* Say it, if images of a new key set would be refused. */
+void key_warn_of_trust(const struct key_options *options, const struct key_public *public);
+
 /* ---- new ones ---- */
 
 /* A new pair, and what opens it: a passphrase of some size, a recovery key that is not NULL, or both. */

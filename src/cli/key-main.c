@@ -31,6 +31,7 @@ enum {
 	OPTION_PIN_FD = 1 << 12,
 	OPTION_PCRS = 1 << 13,
 	OPTION_TPM = 1 << 14,
+	OPTION_HELP = 1 << 15,
 };
 
 /* Options that are about a TPM. */
@@ -73,8 +74,19 @@ static const struct option long_options[] = {
 	{"pin-fd", required_argument, NULL, OPTION_PIN_FD},
 	{"pcrs", required_argument, NULL, OPTION_PCRS},
 	{"tpm", required_argument, NULL, OPTION_TPM},
+	{"help", no_argument, NULL, OPTION_HELP},
 	{NULL, 0, NULL, 0},
 };
+
+static const char usage[] =
+	"Usage: hibernatectl keygen [--recovery] [--label=TEXT] [--force] [OPTION...]\n"
+	"       hibernatectl key add passphrase|recovery [--force] [OPTION...]\n"
+	"       hibernatectl key add tpm [--pin] [--pcrs=LIST] [--force] [OPTION...]\n"
+	"       hibernatectl key remove passphrase|recovery|tpm [--revoke] [OPTION...]\n"
+	"       hibernatectl key test [passphrase|recovery|tpm] [OPTION...]\n"
+	"       hibernatectl key list [--json] [OPTION...]\n"
+	"\n"
+	"See hibernatectl-key(1).\n";
 
 static int usage_error(const char *what, const char *object)
 {
@@ -241,6 +253,12 @@ static int run(size_t command, struct key_options *options, char *directory, siz
 	return reason_exit_status(f.reason);
 }
 
+static int say_usage(void)
+{
+	fputs(usage, stdout);
+	return fflush(stdout) == 0 ? 0 : reason_exit_status(REASON_IO);
+}
+
 /* The row, or -1 after a message. The words end behind what belongs to it. */
 static int find_command(int argc, char **argv, int *words, int *status)
 {
@@ -253,7 +271,10 @@ static int find_command(int argc, char **argv, int *words, int *status)
 			*words = 2;
 			return (int)i;
 		}
-	*status = argc > 1 ? usage_error("unknown: key ", argv[1]) : usage_error("key: add, remove, list or test?", "");
+	if (argc > 1 && strcmp(argv[1], "--help") == 0)
+		*status = say_usage();
+	else
+		*status = argc > 1 ? usage_error("unknown: key ", argv[1]) : usage_error("key: add, remove, list or test?", "");
 	return -1;
 }
 
@@ -293,6 +314,8 @@ static int key_main(int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) >= 0) {
 		if (option == '?')
 			return usage_error("not an option, or without its value: ", argv[optind - 1]);
+		if (option == OPTION_HELP)
+			return say_usage();
 		if (option != OPTION_DIRECTORY && !(commands[command].options & (unsigned int)option))
 			return usage_error("not an option of this command: ", argv[optind - 1]);
 		if (!take_option(option, &options))

@@ -153,6 +153,7 @@ int key_generate(const struct key_options *options, struct failure *f)
 	if (replaced)
 		key_note("The key set before is gone from here. Images that it sealed carry what opens them, and stay readable by "
 			 "its passphrase.");
+	key_warn_of_trust(options, &material->public);
 	warn_of_disk(options->directory);
 	return set_sealing(options, f);
 }

@@ -7,6 +7,7 @@
  */
 #include "base/secret.h"
 #include "cli/key-commands.h"
+#include "config/config.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -89,6 +90,28 @@ int key_tpm_seal(const struct key_options *options, struct tpm *tpm, const struc
 	if (r >= 0)
 		r = tpm_seal(tpm, &policy, opened->public.id, opened->blob_key, part, f);
 	return r < 0 ? r : check_sealed(tpm, part, policy.pin, opened, f);
+}
+
+/* ---- which key set the TPM may open images of ---- */
+
+enum key_trust key_trusted(const struct key_public *public)
+{
+	struct sysctx host = sysctx_host();
+	struct config config;
+	struct failure f;
+
+	if (config_load(&config, &host, &f) < 0 || !config.tpm)
+		return KEY_TRUST_NONE;
+	return memcmp(config.tpm_key_set, public->id, sizeof(public->id)) == 0 ? KEY_TRUSTED : KEY_TRUST_OTHERS;
+}
+
+void key_warn_of_trust(const struct key_options *options, const struct key_public *public)
+{
+	char id[2 * KEY_SET_ID_BYTES + 1];
+
+	if (!options->elsewhere && key_trusted(public) == KEY_TRUST_OTHERS)
+		key_note("Warning: hibernate.conf says TPMKeySet= of another key set, so the resume step refuses images of this one. "
+			 "Say TPMKeySet=%s, and rebuild the initramfs, before you hibernate.", key_set_text(public, id));
 }
 
 /* ---- key test ---- */

@@ -173,10 +173,10 @@ START_TEST(what_is_missing_is_told)
 	expect_refused(-ENOENT, REASON_NO_KEYS, "/etc/keys", "there is no key set");
 	store();
 	unlink(path_of("signing"));
-	expect_refused(-ENOENT, REASON_NO_KEYS, "/keys/signing", "there is no key set");
+	expect_refused(-EBADMSG, REASON_KEY_FILE, "/keys/signing", "it is missing, and the file public is there");
 	store();
 	unlink(path_of("public"));
-	expect_refused(-ENOENT, REASON_NO_KEYS, "/keys/public", "there is no key set");
+	expect_refused(-EBADMSG, REASON_KEY_FILE, "/keys/public", "it is missing, and the file signing is there");
 }
 END_TEST
 
