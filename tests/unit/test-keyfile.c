@@ -592,6 +592,7 @@ int main(void)
 	int failures;
 
 	tcase_set_timeout(cases, 60);
+	tcase_set_timeout(cases, 120); /* looks through the whole address space, with sanitizers too */
 	tcase_add_checked_fixture(cases, begin, end);
 	tcase_add_test(cases, what_is_stored_is_loaded);
 	tcase_add_test(cases, what_changed_is_replaced);

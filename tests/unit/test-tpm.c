@@ -581,6 +581,7 @@ int main(void)
 	suite_add_tcase(suite, alone);
 	tcase_add_loop_test(alone, parts_that_make_no_sense, 0, (int)ARRAY_LENGTH(senseless));
 	suite_add_tcase(suite, cases);
+	tcase_set_timeout(cases, 120); /* with a TPM in software, and looking through the whole address space */
 	tcase_add_checked_fixture(cases, setup, teardown);
 	tcase_add_test(cases, the_next_boot_gets_the_key);
 	tcase_add_test(cases, a_door_that_was_shut_opens_with_the_next_boot_only);
