@@ -98,11 +98,11 @@ static void chunk_failed(struct pipeline *p, uint64_t number, int error)
 	stage_fail(p, error, &f);
 }
 
-static int read_batch(struct pipeline *p, struct extent_cursor *cursor, struct batch *batch)
+static int read_batch(struct pipeline *p, struct transfer_detour *ahead, struct extent_cursor *cursor, struct batch *batch)
 {
 	uint64_t place = 0;
 	struct failure f;
-	int r = transfer_read(p->job.area_fd, cursor, batch->offset, batch->vectors, batch->count, &place);
+	int r = transfer_read(p->job.area_fd, ahead, cursor, batch->offset, batch->vectors, batch->count, &place);
 
 	if (r < 0) {
 		failure_set(&f, REASON_IO, -r, p->job.area_name, "Check the disk and its cabling.",
@@ -130,6 +130,7 @@ static int verify_batch(struct pipeline *p, const struct batch *batch)
 
 void load_reader(struct pipeline *p)
 {
+	struct transfer_detour ahead = {.fd = p->job.ahead_fd, .range = p->job.ahead};
 	struct extent_cursor cursor;
 	struct batch batch;
 
@@ -141,7 +142,7 @@ void load_reader(struct pipeline *p)
 		pthread_mutex_unlock(&p->lock);
 		if (more)
 			pthread_cond_signal(&p->room);
-		if (read_batch(p, &cursor, &batch) < 0)
+		if (read_batch(p, &ahead, &cursor, &batch) < 0)
 			return;
 		atomic_fetch_add_explicit(&p->done_bytes, batch.bytes, memory_order_relaxed);
 		pthread_mutex_lock(&p->lock);
@@ -160,6 +161,7 @@ void load_reader(struct pipeline *p)
 			pthread_cond_signal(&p->code);
 		pthread_mutex_lock(&p->lock);
 	}
+	p->ahead_bytes += ahead.bytes;
 	pthread_mutex_unlock(&p->lock);
 	pthread_cond_broadcast(&p->room);
 }

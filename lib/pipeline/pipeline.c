@@ -321,6 +321,7 @@ int pipeline_end(struct pipeline *p, struct pipeline_result *result, struct fail
 		.elapsed_usec = p->ended_usec - p->begun_usec,
 		.move_usec = p->move_usec,
 		.stall_usec = p->stall_usec,
+		.ahead_bytes = p->ahead_bytes,
 	};
 	return 0;
 }

@@ -62,6 +62,8 @@ struct pipeline_job {
 	uint64_t stream_limit;  /* save: chunks end at or before this; at most the extents' total */
 	uint64_t pages;         /* of the snapshot; more or fewer are an error */
 	struct image_index *index; /* save: filled in; load: what to read, checked again here */
+	int ahead_fd;           /* load: what of @ahead is read comes from here: the area's device, through the page cache */
+	struct extent ahead;    /* load: bytes on the device that have been read ahead; empty: none */
 	struct seal_stream *const *seal; /* NULL: unsealed; else one for each codec thread, keyed for the chunks of the image */
 	struct page_mover mover;
 	struct failpoints *failpoints; /* may be NULL */
@@ -77,6 +79,7 @@ struct pipeline_result {
 	uint64_t chunks;
 	uint64_t raw_chunks;
 	uint64_t stored_bytes; /* of the chunks, with their padding */
+	uint64_t ahead_bytes;  /* load: of them, through @ahead_fd */
 	uint64_t stream_end;   /* save: stream offset after the last chunk */
 	uint64_t flushes;      /* save: how often the disk was made to flush in between */
 	uint64_t elapsed_usec; /* from pipeline_begin() to the last thread's end */

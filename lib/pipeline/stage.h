@@ -101,6 +101,7 @@ struct pipeline {
 	uint64_t ended_usec;
 	uint64_t move_usec;
 	uint64_t stall_usec;
+	uint64_t ahead_bytes; /* load */
 
 	struct stage_thread items[1 + PIPELINE_THREADS_MAX + PIPELINE_WRITERS_MAX];
 	size_t item_count;

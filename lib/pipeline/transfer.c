@@ -43,21 +43,39 @@ static ssize_t transfer_run(vector_call call, int fd, const struct iovec *iov, s
 	return n ? n : -EIO;
 }
 
-static int transfer(vector_call call, int fd, struct extent_cursor *cursor, uint64_t offset, struct iovec *iov,
-		    size_t count, uint64_t *device_offset)
+/* Whether @start lies on @detour; *@run ends where that changes. */
+static bool on_detour(const struct transfer_detour *detour, uint64_t start, uint64_t *run)
+{
+	const struct extent *range = &detour->range;
+
+	if (start >= range->start && start - range->start < range->length) {
+		*run = MIN(*run, range->length - (start - range->start));
+		return true;
+	}
+	if (range->length && start < range->start)
+		*run = MIN(*run, range->start - start);
+	return false;
+}
+
+static int transfer(vector_call call, int fd, struct transfer_detour *detour, struct extent_cursor *cursor,
+		    uint64_t offset, struct iovec *iov, size_t count, uint64_t *device_offset)
 {
 	size_t at = vector_advance(iov, count, 0);
 
 	while (at < count) {
 		uint64_t start, run;
 		ssize_t n = extent_cursor_locate(cursor, offset, &start, &run);
+		bool aside;
 
 		if (n < 0)
 			return (int)n;
 		*device_offset = start;
-		n = transfer_run(call, fd, iov + at, count - at, start, run);
+		aside = detour && on_detour(detour, start, &run);
+		n = transfer_run(call, aside ? detour->fd : fd, iov + at, count - at, start, run);
 		if (n < 0)
 			return (int)n;
+		if (aside)
+			detour->bytes += (uint64_t)n;
 		offset += (uint64_t)n;
 		at += vector_advance(iov + at, count - at, (size_t)n);
 	}
@@ -67,11 +85,11 @@ static int transfer(vector_call call, int fd, struct extent_cursor *cursor, uint
 int transfer_write(int fd, struct extent_cursor *cursor, uint64_t offset, struct iovec *iov, size_t count,
 		   uint64_t *device_offset)
 {
-	return transfer(pwritev, fd, cursor, offset, iov, count, device_offset);
+	return transfer(pwritev, fd, NULL, cursor, offset, iov, count, device_offset);
 }
 
-int transfer_read(int fd, struct extent_cursor *cursor, uint64_t offset, struct iovec *iov, size_t count,
-		  uint64_t *device_offset)
+int transfer_read(int fd, struct transfer_detour *detour, struct extent_cursor *cursor, uint64_t offset,
+		  struct iovec *iov, size_t count, uint64_t *device_offset)
 {
-	return transfer(preadv, fd, cursor, offset, iov, count, device_offset);
+	return transfer(preadv, fd, detour, cursor, offset, iov, count, device_offset);
 }

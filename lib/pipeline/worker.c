@@ -156,13 +156,13 @@ static int take_descriptors(struct msghdr *header, int *fds)
 
 static int check_message(const struct worker_message *message, ssize_t size, int flags, int descriptors, bool may_pass)
 {
-	bool load;
+	bool carries;
 
 	if (size != sizeof(*message) || flags & (MSG_TRUNC | MSG_CTRUNC) || message->version != WORKER_PROTOCOL_VERSION ||
 	    message->type < WORKER_READY || message->type >= _WORKER_MESSAGE_MAX)
 		return -EPROTO;
-	load = message->type == WORKER_LOAD;
-	if (descriptors != (load ? 1 : 0) || (load && !may_pass))
+	carries = message->type == WORKER_AHEAD || message->type == WORKER_LOAD;
+	if (descriptors != (carries ? 1 : 0) || (carries && !may_pass))
 		return -EPROTO;
 	return 0;
 }

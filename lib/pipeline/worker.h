@@ -10,7 +10,8 @@
  * has been reaped, and checks it.
  *
  * Save:    READY ->  <- GRANT  PROGRESS* ->  [SIGN ->  <- SIGNED]  DONE ->          (or FAILED -> at any time)
- * Restore: READY ->  <- OPEN   [ASK ->  <- SECRET]*  META ->  <- LOAD (+ /dev/snapshot)  PROGRESS* ->  DONE ->
+ * Restore: READY ->  <- OPEN   [ASK ->  <- SECRET]*  META ->  [<- AHEAD (+ area)]  <- LOAD (+ /dev/snapshot)
+ *          PROGRESS* ->  DONE ->
  *
  * What stands in brackets is for sealed images. To save one the worker gets its key, and the slot and blob that open it,
  * but not the key that signs. To restore one it asks for a secret as often as it takes. Secrets lie in the job, which is
@@ -31,7 +32,7 @@
 #define WORKER_FD_SOCKET 3
 #define WORKER_FD_MEMORY 4
 #define WORKER_FD_AREA 5     /* O_DIRECT; O_RDWR to save, O_RDONLY to restore */
-#define WORKER_FD_SNAPSHOT 6 /* save only; to restore, it comes with LOAD */
+#define WORKER_FD_SNAPSHOT 6 /* save only; to restore, it comes with LOAD, and with AHEAD the area's a second time */
 
 enum worker_message_type {
 	WORKER_READY = 1, /* worker: threads run, memory is locked, sandbox is closed. value[0] = protocol version */
@@ -42,6 +43,7 @@ enum worker_message_type {
 	WORKER_SIGNED,    /* daemon: job.seal.signature filled in */
 	WORKER_ASK,       /* worker: job.seal.kernel_release and wraps filled in; the secret before, if there was one, was not the right one */
 	WORKER_SECRET,    /* daemon: job.seal.secret filled in: try it */
+	WORKER_AHEAD,     /* daemon: value[1] bytes at device offset value[0] lie in the page cache; carries a descriptor that reads through it */
 	WORKER_LOAD,      /* daemon: go; carries the /dev/snapshot descriptor (SCM_RIGHTS) */
 	WORKER_PROGRESS,  /* worker: value[0] = pages done, value[1] = pages in all, value[2] = bytes on the disk; none falls */
 	WORKER_DONE,      /* worker: job.result filled in; everything is on the medium (flushed) */
@@ -91,6 +93,7 @@ struct worker_result {
 	uint64_t elapsed_usec;   /* from GRANT or LOAD to DONE */
 	uint64_t read_usec;      /* time the mover spent inside readv()/writev() on /dev/snapshot */
 	uint64_t stall_usec;     /* time the mover waited for buffers (the rest of the pipeline was slower) */
+	uint64_t ahead_bytes;    /* restore: of the chunks, through the page cache */
 };
 
 /* The first pages of the memfd. Offsets are into the memfd. */
@@ -151,7 +154,7 @@ int worker_send(int fd, enum worker_message_type type, const uint64_t *values, i
  * Receive one message within @timeout_usec (UINT64_MAX: without limit; 0: only what is there). 0 with @message and
  * *@passed_fd (-1 for none; the caller's, O_CLOEXEC) filled in; -ETIMEDOUT; -ECONNRESET when the other side
  * is gone; -EPROTO for a message that is not exactly of the table: wrong size, version, type, or a
- * descriptor anywhere but with WORKER_LOAD, which carries exactly one. Descriptors of a bad message
- * are closed. @passed_fd may be NULL where LOAD is not expected, which makes LOAD -EPROTO.
+ * descriptor anywhere but with WORKER_AHEAD and WORKER_LOAD, which carry exactly one. Descriptors of a bad message
+ * are closed. @passed_fd may be NULL where these are not expected, which makes them -EPROTO.
  */
 int worker_receive(int fd, struct worker_message *message, int *passed_fd, uint64_t timeout_usec);

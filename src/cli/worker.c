@@ -64,16 +64,23 @@ static void send_or_leave(enum worker_message_type type, const uint64_t *values)
 		leave(WORKER_EXIT_ALONE);
 }
 
-/* Wait, without limit, for a message that must be of @type. */
-static void expect(enum worker_message_type type, int *passed_fd)
+/* Wait, without limit, for a message that must be of @type or @other. */
+static void expect_either(enum worker_message_type type, enum worker_message_type other, struct worker_message *message,
+			  int *passed_fd)
 {
-	struct worker_message message;
-	int r = worker_receive(WORKER_FD_SOCKET, &message, passed_fd, UINT64_MAX);
+	int r = worker_receive(WORKER_FD_SOCKET, message, passed_fd, UINT64_MAX);
 
-	if (r == -EPROTO || (!r && message.type != (uint32_t)type))
+	if (r == -EPROTO || (!r && message->type != (uint32_t)type && message->type != (uint32_t)other))
 		leave(WORKER_EXIT_PROTOCOL);
 	if (r < 0)
 		leave(WORKER_EXIT_ALONE);
+}
+
+static void expect(enum worker_message_type type, int *passed_fd)
+{
+	struct worker_message message;
+
+	expect_either(type, type, &message, passed_fd);
 }
 
 static void fail_at(struct worker *w, const char *point)
@@ -169,6 +176,7 @@ static void fill_result(struct worker *w, const struct pipeline_result *r, uint6
 		.elapsed_usec = clock_monotonic_usec() - w->begun_usec,
 		.read_usec = r->move_usec,
 		.stall_usec = r->stall_usec,
+		.ahead_bytes = r->ahead_bytes,
 	};
 }
 
@@ -280,24 +288,43 @@ static void read_image(struct worker *w)
 		leave_failed(w, &f);
 }
 
+/* LOAD, and what of the area has been read ahead, if any of it was. */
+static void expect_load(struct worker *w, int *ahead_fd, struct extent *ahead)
+{
+	struct worker_message message;
+	int passed;
+
+	expect_either(WORKER_AHEAD, WORKER_LOAD, &message, &passed);
+	if (message.type == WORKER_AHEAD) {
+		*ahead_fd = passed;
+		*ahead = (struct extent){.start = message.value[0], .length = message.value[1]};
+		expect(WORKER_LOAD, &passed);
+	}
+	w->snapshot_fd = passed;
+}
+
 static void restore(struct worker *w)
 {
 	struct worker_job *job = w->job;
 	struct pipeline_result result;
+	struct extent ahead = {0};
 	struct pipeline_job way;
+	int ahead_fd = -1;
 
 	expect(WORKER_OPEN, NULL);
 	fail_at(w, "worker-load-header");
 	read_image(w);
 	send_or_leave(WORKER_META, NULL);
 
-	expect(WORKER_LOAD, &w->snapshot_fd);
+	expect_load(w, &ahead_fd, &ahead);
 	w->begun_usec = clock_monotonic_usec();
 	job->codec = job->meta.codec;
 	job->level = 0;
 	job->chunk_size = job->meta.chunk_size;
 	job->snapshot_pages = job->meta.snapshot_pages;
 	way = pipeline_job_of(w);
+	way.ahead_fd = ahead_fd;
+	way.ahead = ahead;
 	way.mover = (struct page_mover){.move = write_pages, .finish = finish_pages, .data = w};
 	run_pipeline(w, &way, &result);
 	worker_keys_deinit(&w->keys);

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <unistd.h>
 
 #define EXTENTS_MAX 4096
@@ -581,6 +582,69 @@ START_TEST(a_flush_error_stops_the_save)
 }
 END_TEST
 
+/* A copy of the area. */
+static int copy_of(int area)
+{
+	int fd = memfd_create("copy", MFD_CLOEXEC);
+	off_t size = lseek(area, 0, SEEK_END), at = 0;
+
+	ck_assert_int_ge(fd, 0);
+	while (at < size)
+		ck_assert_int_gt(sendfile(fd, area, &at, (size_t)(size - at)), 0);
+	return fd;
+}
+
+/* Bytes of the stream's first @bytes that lie in @range. */
+static uint64_t bytes_in(const struct bench *b, uint64_t bytes, const struct extent *range)
+{
+	uint64_t count = 0, start, run;
+
+	for (uint64_t at = PAGE_BYTES; at < bytes; at += PAGE_BYTES) {
+		ck_assert_int_eq(extent_list_locate(&b->list, at, &start, &run), 0);
+		if (start >= range->start && start - range->start < range->length)
+			count += PAGE_BYTES;
+	}
+	return count;
+}
+
+static void spoil(int fd, uint64_t from, uint64_t to)
+{
+	static const uint8_t page[PAGE_BYTES] = {0x55};
+
+	to = MIN(to, (uint64_t)lseek(fd, 0, SEEK_END));
+	for (; from < to; from += PAGE_BYTES)
+		ck_assert_int_eq(pwrite(fd, page, PAGE_BYTES, (off_t)from), PAGE_BYTES);
+}
+
+/* In pages; some begin and end inside of extents and chunks. */
+static const struct extent aheads[] = {
+	{0, 0}, {0, 100000}, {8, 1}, {8, 100}, {150, 33}, {151, 500}, {700, 100000}, {100000, 1}, {0, UINT64_MAX / PAGE_BYTES},
+	{8, UINT64_MAX / PAGE_BYTES - 4},
+};
+
+/* Each side is right only where it must be read. */
+START_TEST(what_has_been_read_ahead_comes_from_there)
+{
+	struct bench *b = bench_new(1000, MIXED, CODEC_LZ4, 65536);
+	struct extent range = {aheads[_i].start * PAGE_BYTES, aheads[_i].length * PAGE_BYTES};
+	uint64_t end = range.length > UINT64_MAX - range.start ? UINT64_MAX : range.start + range.length;
+	struct failure *f = &b->failure;
+
+	ck_assert_int_eq(run(b, false, &b->saved), 0);
+	b->job.ahead_fd = copy_of(b->area);
+	b->job.ahead = range;
+	spoil(b->job.ahead_fd, 0, range.length ? range.start : UINT64_MAX);
+	spoil(b->job.ahead_fd, end, UINT64_MAX);
+	spoil(b->area, range.start, end);
+	ck_assert_msg(run(b, true, &b->loaded) == 0, "%s: %s", f->object, f->text);
+	ck_assert_uint_eq(b->loaded.ahead_bytes, bytes_in(b, b->saved.stream_end, &range));
+	ck_assert_uint_eq(b->loaded.stored_bytes, b->saved.stored_bytes);
+	ck_assert_int_eq(memcmp(b->from.pages, b->to.pages, b->from.count * PAGE_BYTES), 0);
+	close(b->job.ahead_fd);
+	bench_free(b);
+}
+END_TEST
+
 START_TEST(a_device_that_ends_early_stops_the_load)
 {
 	struct bench *b = bench_new(1000, NOISE, CODEC_LZ4, 65536);
@@ -817,6 +881,7 @@ int main(void)
 	tcase_add_test(cases, a_write_error_stops_the_save);
 	tcase_add_test(cases, idle_writers_flush);
 	tcase_add_test(cases, a_flush_error_stops_the_save);
+	tcase_add_loop_test(cases, what_has_been_read_ahead_comes_from_there, 0, ARRAY_LENGTH(aheads));
 	tcase_add_test(cases, a_device_that_ends_early_stops_the_load);
 	tcase_add_test(cases, a_kernel_that_takes_no_more_stops_the_load);
 	tcase_add_test(cases, a_kernel_that_refuses_the_first_page_means_another_machine);

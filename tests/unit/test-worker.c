@@ -374,6 +374,75 @@ START_TEST(what_one_worker_saves_another_restores)
 }
 END_TEST
 
+/* Garbage over some pages of @fd. */
+static void spoil(int fd, uint64_t page, uint64_t count)
+{
+	static const uint8_t garbage[PAGE_BYTES] = {1, 2, 3};
+
+	for (; count; page++, count--)
+		ck_assert_int_eq(fd_pwrite_full(fd, garbage, sizeof(garbage), page * PAGE_BYTES), 0);
+}
+
+static void send_ahead(struct daemon *d, int fd, uint64_t page, uint64_t count)
+{
+	const uint64_t values[4] = {page * PAGE_BYTES, count * PAGE_BYTES};
+
+	ck_assert_int_eq(worker_send(d->socket, WORKER_AHEAD, values, fd), 0);
+}
+
+/* The second descriptor has what was read ahead, and nothing else; the first has the rest. */
+START_TEST(what_was_read_ahead_is_restored_from_there)
+{
+	struct daemon saved, d;
+	uint8_t page[PAGE_BYTES];
+	int ahead = memory_file("ahead", AREA_PAGES * PAGE_BYTES);
+
+	save_well(&saved, 1000);
+	for (uint64_t i = HEADER_PAGE + 1; i < 2000; i++) {
+		ck_assert_int_eq(fd_pread_full(saved.area, page, sizeof(page), i * PAGE_BYTES), 0);
+		ck_assert_int_eq(fd_pwrite_full(ahead, page, sizeof(page), i * PAGE_BYTES), 0);
+	}
+	start_restore(&d, &saved);
+	start(&d);
+	expect_message(&d, WORKER_READY);
+	ck_assert_int_eq(worker_send(d.socket, WORKER_OPEN, NULL, -1), 0);
+	expect_message(&d, WORKER_META);
+	spoil(d.area, HEADER_PAGE + 1, 60);
+	send_ahead(&d, ahead, HEADER_PAGE + 1, 60);
+	ck_assert_int_eq(worker_send(d.socket, WORKER_LOAD, NULL, d.snapshot), 0);
+	expect_message(&d, WORKER_DONE);
+	ck_assert_int_eq(reap(&d), 0);
+	ck_assert_uint_eq(d.job->result.ahead_bytes, 60 * PAGE_BYTES);
+	expect_pages(d.snapshot, 1000);
+	close(ahead);
+	daemon_deinit(&d);
+	daemon_deinit(&saved);
+}
+END_TEST
+
+/* Verified like what comes from the disk. */
+START_TEST(what_was_read_ahead_and_is_damaged_is_reported)
+{
+	struct daemon saved, d;
+	int ahead = memory_file("ahead", AREA_PAGES * PAGE_BYTES);
+
+	save_well(&saved, 1000);
+	start_restore(&d, &saved);
+	start(&d);
+	expect_message(&d, WORKER_READY);
+	ck_assert_int_eq(worker_send(d.socket, WORKER_OPEN, NULL, -1), 0);
+	expect_message(&d, WORKER_META);
+	send_ahead(&d, ahead, HEADER_PAGE + 1, 60);
+	ck_assert_int_eq(worker_send(d.socket, WORKER_LOAD, NULL, d.snapshot), 0);
+	ck_assert_int_eq(next_message(&d), WORKER_FAILED);
+	ck_assert_int_eq(d.job->failure.reason, REASON_IMAGE_DAMAGED);
+	ck_assert_int_eq(reap(&d), 1);
+	close(ahead);
+	daemon_deinit(&d);
+	daemon_deinit(&saved);
+}
+END_TEST
+
 START_TEST(a_damaged_image_is_reported)
 {
 	struct daemon saved, d;
@@ -618,6 +687,25 @@ START_TEST(a_load_without_a_snapshot_ends_the_worker)
 }
 END_TEST
 
+START_TEST(what_was_read_ahead_is_said_once_and_with_a_descriptor)
+{
+	struct daemon saved, d;
+
+	save_well(&saved, 100);
+	start_restore(&d, &saved);
+	start(&d);
+	expect_message(&d, WORKER_READY);
+	ck_assert_int_eq(worker_send(d.socket, WORKER_OPEN, NULL, -1), 0);
+	expect_message(&d, WORKER_META);
+	if (_i)
+		send_ahead(&d, d.area, HEADER_PAGE + 1, 1);
+	send_ahead(&d, _i ? d.area : -1, HEADER_PAGE + 1, 1);
+	ck_assert_int_eq(reap(&d), 3);
+	daemon_deinit(&d);
+	daemon_deinit(&saved);
+}
+END_TEST
+
 START_TEST(another_user_is_refused)
 {
 	struct daemon d;
@@ -777,6 +865,7 @@ END_TEST
 
 START_TEST(messages_carry_values_and_descriptors)
 {
+	static const enum worker_message_type carriers[] = {WORKER_AHEAD, WORKER_LOAD};
 	const uint64_t values[4] = {1, UINT64_MAX, 3, 4};
 	struct worker_message message;
 	int pair[2], passed = -2;
@@ -788,11 +877,13 @@ START_TEST(messages_carry_values_and_descriptors)
 	ck_assert_int_eq(memcmp(message.value, values, sizeof(values)), 0);
 	ck_assert_int_eq(passed, -1);
 
-	ck_assert_int_eq(worker_send(pair[0], WORKER_LOAD, NULL, pair[0]), 0);
-	ck_assert_int_eq(worker_receive(pair[1], &message, &passed, 1000), 0);
-	ck_assert_int_ge(passed, 0);
-	ck_assert_int_eq(fcntl(passed, F_GETFD), FD_CLOEXEC);
-	close(passed);
+	for (size_t i = 0; i < ARRAY_LENGTH(carriers); i++) {
+		ck_assert_int_eq(worker_send(pair[0], carriers[i], NULL, pair[0]), 0);
+		ck_assert_int_eq(worker_receive(pair[1], &message, &passed, 1000), 0);
+		ck_assert_int_ge(passed, 0);
+		ck_assert_int_eq(fcntl(passed, F_GETFD), FD_CLOEXEC);
+		close(passed);
+	}
 
 	close(pair[0]);
 	ck_assert_int_eq(worker_receive(pair[1], &message, NULL, UINT64_MAX), -ECONNRESET);
@@ -937,6 +1028,8 @@ int main(void)
 	suite_add_tcase(suite, cases);
 	tcase_set_timeout(cases, 60);
 	tcase_add_loop_test(cases, what_one_worker_saves_another_restores, 0, ARRAY_LENGTH(trips));
+	tcase_add_test(cases, what_was_read_ahead_is_restored_from_there);
+	tcase_add_test(cases, what_was_read_ahead_and_is_damaged_is_reported);
 	tcase_add_test(cases, a_damaged_image_is_reported);
 	tcase_add_test(cases, a_kernel_that_wants_more_pages_is_reported);
 	tcase_add_test(cases, a_failure_does_not_wait_for_a_thread_that_hangs);
@@ -948,6 +1041,7 @@ int main(void)
 	tcase_add_test(cases, progress_is_reported_meanwhile);
 	tcase_add_loop_test(cases, a_wrong_message_ends_the_worker, 0, ARRAY_LENGTH(violations));
 	tcase_add_test(cases, a_load_without_a_snapshot_ends_the_worker);
+	tcase_add_loop_test(cases, what_was_read_ahead_is_said_once_and_with_a_descriptor, 0, 2);
 	tcase_add_test(cases, another_user_is_refused);
 	tcase_add_test(cases, fips_mode_seals_nothing);
 	tcase_add_test(cases, root_is_refused);
