@@ -26,7 +26,7 @@
 #include "image/image.h"
 #include "seal/keys.h"
 
-#define WORKER_PROTOCOL_VERSION 5
+#define WORKER_PROTOCOL_VERSION 6
 
 /* Descriptors at fixed numbers in the worker; nothing else is open but 0, 1, 2 on /dev/null. */
 #define WORKER_FD_SOCKET 3

@@ -51,6 +51,20 @@ int estimate_available(uint64_t *bytes, const struct sysctx *s, struct failure *
 	return one_number(bytes, s, "MemAvailable", f);
 }
 
+int estimate_memory(struct estimate_memory *memory, const struct sysctx *s, struct failure *f)
+{
+	char text[8192];
+	int r = read_meminfo(s, text, sizeof(text), f);
+
+	if (r >= 0)
+		*memory = (struct estimate_memory){
+			.ram = meminfo_bytes(text, "MemTotal"),
+			.available = meminfo_bytes(text, "MemAvailable"),
+			.idle = meminfo_bytes(text, "MemFree"),
+		};
+	return r;
+}
+
 static uint64_t less(uint64_t a, uint64_t b)
 {
 	return a > b ? a - b : 0;

@@ -26,6 +26,16 @@ struct estimate {
 /* All memory of this machine, in bytes. Fails if /proc/meminfo cannot be read. */
 int estimate_ram(uint64_t *bytes, const struct sysctx *s, struct failure *f);
 
+/* From /proc/meminfo, in bytes; what it does not say is 0. */
+struct estimate_memory {
+	uint64_t ram;       /* MemTotal */
+	uint64_t available; /* MemAvailable */
+	uint64_t idle;      /* MemFree */
+};
+
+/* Fails if /proc/meminfo cannot be read. */
+int estimate_memory(struct estimate_memory *memory, const struct sysctx *s, struct failure *f);
+
 /* What can be had now without swapping, in bytes (MemAvailable). Fails if /proc/meminfo cannot be read. */
 int estimate_available(uint64_t *bytes, const struct sysctx *s, struct failure *f);
 

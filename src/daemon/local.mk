@@ -5,6 +5,7 @@ libdaemon_a_CFLAGS = $(AM_CFLAGS) $(LIBSYSTEMD_CFLAGS)
 libdaemon_a_SOURCES = \
 	src/common/bus.h \
 	src/common/next-boot.c src/common/next-boot.h \
+	src/daemon/ahead.c src/daemon/ahead.h \
 	src/daemon/askpass.c src/daemon/askpass.h \
 	src/daemon/blockers.c src/daemon/blockers.h \
 	src/daemon/choice.c src/daemon/choice.h \

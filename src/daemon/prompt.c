@@ -200,6 +200,8 @@ int prompt_ask(struct prompt *p, const struct prompt_question *q, uint8_t *secre
 	enum prompt_answer answer = PROMPT_NOBODY;
 	int r;
 
+	if (p->meanwhile)
+		p->meanwhile(p->meanwhile_data);
 	terminal_forget(&p->terminal);
 	do {
 		r = ask_once(&a, due, &answer);

@@ -43,6 +43,8 @@ struct prompt {
 	struct terminal terminal;
 	unsigned int asked;    /* questions put to agents: names their files */
 	bool agents_decline;   /* they have, for both questions: the console is asked from then on */
+	void (*meanwhile)(void *data); /* each prompt_ask() begins with it, unless it is NULL */
+	void *meanwhile_data;
 };
 
 /* Changes nothing yet. @s and @keys (whose signals end a wait) are borrowed. */

@@ -4,7 +4,8 @@
  *
  *   find the area, read its mark        nothing changed
  *   the worker reads the header         it can only read the area; nothing of the image is believed before
- *   sealed: the TPM or somebody asked    as often as it takes; the worker verifies and opens with what comes
+ *   sealed: the TPM or somebody asked    as often as it takes; the worker verifies and opens with what comes;
+ *                                       while somebody types, ciphertext is read ahead
  *   kernel, machine, device, filesystems are checked against it
  *   open /dev/snapshot, the worker loads the pages
  *   FREEZE                              undo: UNFREEZE
@@ -129,6 +130,8 @@ static int load(struct resume *r, struct failure *f)
 	int result = snapshot_open(&r->snapshot, r->snapshot_ops, r->snapshot_data, &r->sys, SNAPSHOT_RESTORE, f);
 	struct worker_result done;
 
+	if (result >= 0 && r->ahead.range.length)
+		result = supervisor_send_ahead(&r->worker, r->ahead.fd, &r->ahead.range, f);
 	if (result >= 0)
 		result = supervisor_send(&r->worker, WORKER_LOAD, r->snapshot.fd, f);
 	supervisor_expect(&r->worker, r->meta.snapshot_pages, r->place.identity.device_size);
@@ -143,6 +146,10 @@ static int load(struct resume *r, struct failure *f)
 	log_line(&r->log, LOG_LEVEL_NOTICE, "%llu pages loaded in %llu ms, %llu ms of it in the kernel, %llu ms waiting for them",
 		 (unsigned long long)done.pages, (unsigned long long)r->record.load_usec / USEC_PER_MSEC,
 		 (unsigned long long)done.read_usec / USEC_PER_MSEC, (unsigned long long)done.stall_usec / USEC_PER_MSEC);
+	if (done.ahead_bytes)
+		log_line(&r->log, LOG_LEVEL_NOTICE, "%llu of %llu KiB had been read ahead",
+			 (unsigned long long)(done.ahead_bytes / KIB), (unsigned long long)(done.stored_bytes / KIB));
+	ahead_drop(&r->ahead); /* what follows needs pages of its own, in certain places */
 	supervisor_stop(&r->worker); /* it holds a copy of the descriptor, and must not see the freeze */
 	return 0;
 }
@@ -190,6 +197,14 @@ static int fail_at(struct resume *r, const char *point, struct failure *f)
 	return failure_set(f, REASON_INTERNAL, -result, "resume", NULL, "failed by the failpoint %s", point);
 }
 
+/* Somebody is asked, and will take seconds. */
+static void read_ahead(void *data)
+{
+	struct resume *r = data;
+
+	ahead_begin(&r->ahead, &r->sys, &r->place, &r->mark);
+}
+
 static int try_resume(struct resume *r, struct failure *f)
 {
 	AUTO_CLOSE int area = area_place_open(&r->place, &r->sys, O_RDONLY, f);
@@ -203,6 +218,7 @@ static int try_resume(struct resume *r, struct failure *f)
 		result = fail_at(r, "resume-open", f);
 	if (result >= 0)
 		result = unseal_open(&r->unseal, &r->config, r->place.device, &r->worker, tick, r, f);
+	ahead_end(&r->ahead, &r->sys);
 	if (result >= 0)
 		result = take_meta(r, f);
 	if (result >= 0)
@@ -213,6 +229,7 @@ static int try_resume(struct resume *r, struct failure *f)
 		result = load(r, f);
 	if (result >= 0)
 		result = enter_image(r, f);
+	ahead_drop(&r->ahead);
 	supervisor_deinit(&r->worker);
 	snapshot_close(&r->snapshot);
 	return result;
@@ -283,9 +300,12 @@ int resume_init(struct resume *r, const struct sysctx *s, struct failure *f)
 	if (result < 0)
 		return failure_set(f, REASON_INTERNAL, -result, "resume", NULL, "cannot start");
 	unseal_init(&r->unseal, &r->sys, &r->keys, &r->log);
+	r->unseal.prompt.meanwhile = read_ahead;
+	r->unseal.prompt.meanwhile_data = r;
 	log_init(&r->log, &r->sys);
 	settings_init(&r->settings);
 	supervisor_init(&r->worker);
+	ahead_init(&r->ahead);
 	console_init(&r->console, &r->sys, false);
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include "area/mark.h"
 #include "base/failpoint.h"
 #include "config/config.h"
+#include "daemon/ahead.h"
 #include "daemon/console.h"
 #include "daemon/keys.h"
 #include "daemon/keyslot.h"
@@ -33,6 +34,7 @@ struct resume {
 	struct supervisor worker;
 	struct unseal unseal;
 	struct keyslot keyslot;
+	struct ahead ahead;
 	struct snapshot snapshot;
 	struct image_meta meta;
 	struct mark_boot record;

@@ -333,13 +333,23 @@ int supervisor_start(struct supervisor *w, int area, int snapshot, struct failur
 	return r;
 }
 
-int supervisor_send(struct supervisor *w, enum worker_message_type type, int fd, struct failure *f)
+static int send_values(struct supervisor *w, enum worker_message_type type, const uint64_t *values, int fd, struct failure *f)
 {
-	int r = worker_send(w->socket, type, NULL, fd);
+	int r = worker_send(w->socket, type, values, fd);
 
 	if (r < 0)
 		return failure_set(f, REASON_WORKER, -r, "hibernate-image", NULL, "cannot reach the worker");
 	return 0;
+}
+
+int supervisor_send(struct supervisor *w, enum worker_message_type type, int fd, struct failure *f)
+{
+	return send_values(w, type, NULL, fd, f);
+}
+
+int supervisor_send_ahead(struct supervisor *w, int fd, const struct extent *range, struct failure *f)
+{
+	return send_values(w, WORKER_AHEAD, (uint64_t[4]){range->start, range->length}, fd, f);
 }
 
 /* The worker is gone: say how it ended. */

@@ -69,6 +69,9 @@ void supervisor_wait_dead(struct supervisor *w);
 /* Send a message, with a descriptor unless @fd is -1. */
 int supervisor_send(struct supervisor *w, enum worker_message_type type, int fd, struct failure *f);
 
+/* Tell it, before LOAD, that @range of the area's device lies in the page cache, which @fd reads through. */
+int supervisor_send_ahead(struct supervisor *w, int fd, const struct extent *range, struct failure *f);
+
 /*
  * The next message, if it comes within @timeout_usec: 1 and *@message; 0 if none came. Fails with
  * REASON_WORKER if the worker is dead or breaks the protocol, and with what the worker said if it failed.

@@ -147,6 +147,12 @@ test_daemon_SOURCES = tests/unit/test-daemon.c tests/unit/tree.c tests/unit/tree
 test_daemon_CFLAGS = $(UNIT_CFLAGS)
 test_daemon_LDADD = libdaemon.a $(UNIT_LIBS) $(LIBSYSTEMD_LIBS)
 
+check_PROGRAMS += test-ahead
+test_ahead_SOURCES = tests/unit/test-ahead.c tests/unit/tree.c tests/unit/tree.h
+test_ahead_CFLAGS = $(UNIT_CFLAGS)
+test_ahead_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pread,--wrap=posix_fadvise
+test_ahead_LDADD = libdaemon.a $(UNIT_LIBS) $(LIBSYSTEMD_LIBS)
+
 check_PROGRAMS += test-prompt
 test_prompt_SOURCES = tests/unit/test-prompt.c tests/unit/tree.c tests/unit/tree.h
 test_prompt_CFLAGS = $(UNIT_CFLAGS)

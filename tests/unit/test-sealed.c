@@ -31,6 +31,8 @@ static void setup(void)
 	sealed_configure(&machine, "/etc/keys", "");
 	sealed_hibernate(&machine);
 	sealed_configure(&machine, "/etc/keys", "ResumeFailure=poweroff\nResumeWait=5");
+	tree_write(&machine.tree, "/proc/meminfo",
+		   "MemTotal:        16384 kB\nMemFree:        204800 kB\nMemAvailable:   204800 kB\n");
 }
 
 static void teardown(void)
@@ -98,6 +100,21 @@ START_TEST(a_sealed_machine_comes_back)
 	/* Of the slot nothing is left. */
 	machine_read(&machine, at, page, sizeof(page));
 	ck_assert_mem_eq(page, zeros, sizeof(page));
+}
+END_TEST
+
+/* While the second and the third secret are held back there is time for it. */
+START_TEST(what_is_read_ahead_is_resumed_from)
+{
+	static const char *const late[] = {"wrong\r", "wrong\r", PASSPHRASE "\r", NULL};
+
+	if (_i)
+		tree_write(&machine.tree, "/proc/meminfo",
+			   "MemTotal:        16384 kB\nMemFree:         65536 kB\nMemAvailable:   204800 kB\n");
+	sealed_boot(&machine, MACHINE_ENTERED, late, "boot");
+	ck_assert_int_eq(machine_said(&machine, "had been read ahead"), !_i);
+	for (size_t i = 0; i < machine.kernel->image_pages; i++)
+		ck_assert_uint_eq(machine.kernel->page_sums[i], fake_kernel_page_word(i));
 }
 END_TEST
 
@@ -360,6 +377,7 @@ int main(void)
 	tcase_set_timeout(cases, 120);
 	tcase_add_checked_fixture(cases, setup, teardown);
 	tcase_add_test(cases, a_sealed_machine_comes_back);
+	tcase_add_loop_test(cases, what_is_read_ahead_is_resumed_from, 0, 2);
 	tcase_add_test(cases, nothing_of_the_memory_is_readable);
 	tcase_add_test(cases, a_slot_comes_back_when_the_image_is_not_entered);
 	tcase_add_test(cases, wrong_secrets_are_counted_in_all_tries);

@@ -18,17 +18,18 @@ OTHERS = r"back to the question: "
 CHANGED = r"was changed|not signed|signature"
 
 
-def _files(**keys):
+def files(**keys):
+    """What a machine with a key set starts with."""
     keys.setdefault("Sealing", "required")
     return {ours.CONF: ours.conf(**keys),
             **{f"{KEY_DIRECTORY}/{name}": (KEYS / name).read_bytes() for name in ("public", "signing")}}
 
 
 def _machine(bench, swap, programs="shipped", **keys):
-    return bench.machine([swap], programs, files=_files(**keys)).boot()
+    return bench.machine([swap], programs, files=files(**keys)).boot()
 
 
-def _ready(machine):
+def ready(machine):
     """The key files as they must be, and swap."""
     machine.sh(f"chmod 0700 /{KEY_DIRECTORY} && chmod 0600 /{KEY_DIRECTORY}/* && swapon /dev/vda1")
 
@@ -104,7 +105,7 @@ def sealed(bench):
     """The slice as a whole; afterwards nothing of the slot or of the blob is on the disk."""
     swap = bench.swap()
     machine = _machine(bench, swap)
-    _ready(machine)
+    ready(machine)
     proof = Proof(machine, memory=16 << 20)
     leaving = ours.leave(machine)
     header = _header(swap)
@@ -126,7 +127,7 @@ def answers_given(bench):
     """Both lead through the second question; the machine that was passed over is an ordinary one."""
     swap = bench.swap()
     machine = _machine(bench, swap)
-    _ready(machine)
+    ready(machine)
     proof = Proof(machine, memory=16 << 20)
     leaving = ours.leave(machine)
     machine.boot()
@@ -155,10 +156,10 @@ def required(bench):
     """The configuration of the side that resumes decides, not the image."""
     swap = bench.swap()
     machine = _machine(bench, swap, Sealing="off")
-    _ready(machine)
+    ready(machine)
     proof = Proof(machine, memory=16 << 20)
     leaving = ours.leave(machine)
-    machine.files = _files()
+    machine.files = files()
     machine.boot(cmdline="hibernated.Sealing=off")
     _refused(machine, proof, leaving, "not sealed", ())
     expect(swap.signature() == ours.CLEAN, f"the swap signature is {swap.signature()}")
@@ -205,7 +206,7 @@ def memory(bench):
     """
     swap = bench.swap()
     machine = _machine(bench, swap, Compression="none")
-    _ready(machine)
+    ready(machine)
     planted = os.urandom(24).hex()
     machine.sh(f"echo {planted} > /run/planted")
     proof = Proof(machine, memory=8 << 20)
@@ -242,7 +243,7 @@ def update_61(bench):
     """The kernel that resumes is newer."""
     swap = bench.swap()
     machine = _machine(bench, swap)
-    _ready(machine)
+    ready(machine)
     proof = Proof(machine, memory=16 << 20)
     leaving = ours.leave(machine)
     for newer in ("6.12", "7.2"):
@@ -260,7 +261,7 @@ def update_72(bench):
     swap = bench.swap()
     own = bench.kernel("7.2")
     machine = _machine(bench, swap)
-    _ready(machine)
+    ready(machine)
     proof = Proof(machine, memory=16 << 20)
     leaving = ours.leave(machine)
     offered = swap.copy(bench.directory / "old.img")
@@ -300,7 +301,7 @@ def swapfile(bench):
     """Writing zeros over the slot, and discarding it, touches nothing of the filesystem."""
     root = bench.fs("ext4", 1536)
     machine = bench.machine([root], "shipped", modules=["ext4"], tools=storage.TOOLS["ext4"],
-                            files=_files(ResumeDevice="/dev/vda")).boot()
+                            files=files(ResumeDevice="/dev/vda")).boot()
     storage.move_root(machine, "ext4")
     offset = storage.make_swapfile(machine, "ext4", 640, 8)
     lines = {"ResumeDevice": "/dev/vda", "ResumeOffset": offset, "Sealing": "required"}
@@ -309,7 +310,7 @@ def swapfile(bench):
     proof = Proof(machine, memory=16 << 20, directory="/data")
     leaving = ours.leave(machine)
     header = sealing.Header(root.read(ours.header_at(root, offset * 4096), 4096))
-    machine.files = _files(**lines)
+    machine.files = files(**lines)
     machine.boot()
     _come_back(machine, leaving)
     proof.check()
