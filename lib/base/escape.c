@@ -69,13 +69,18 @@ static size_t decode(const unsigned char *text, size_t length, uint32_t *code)
 	return bytes;
 }
 
+static bool is_control(uint32_t code)
+{
+	return code < ' ' || code == 0x7f;
+}
+
 /* What is shown for the beginning of @text into @piece; returns how many bytes of @text that is. */
 static size_t next_piece(const unsigned char *text, size_t length, char piece[PIECE_MAX])
 {
 	uint32_t code;
 	size_t bytes = decode(text, length, &code);
 
-	if (!bytes || code < ' ' || code == 0x7f || code == '"' || code == '\\') {
+	if (!bytes || is_control(code) || code == '"' || code == '\\') {
 		snprintf(piece, PIECE_MAX, "\\x%02x", text[0]);
 		return 1;
 	}
@@ -107,4 +112,26 @@ char *escape_text(const char *text, size_t length, char *buf, size_t size)
 	}
 	buf[used] = '\0';
 	return buf;
+}
+
+char *escape_message(char *text)
+{
+	const unsigned char *at = (const unsigned char *)text, *end = at + strlen(text);
+	char *out = text; /* never ahead of @at */
+
+	while (at < end) {
+		uint32_t code = 0;
+		size_t bytes = decode(at, (size_t)(end - at), &code);
+
+		if (!bytes || is_control(code) || not_shown(code)) {
+			*out++ = '?';
+			at += bytes ? bytes : 1;
+			continue;
+		}
+		memmove(out, at, bytes);
+		out += bytes;
+		at += bytes;
+	}
+	*out = '\0';
+	return text;
 }

@@ -17,3 +17,9 @@
  * Returns @buf.
  */
 char *escape_text(const char *text, size_t length, char *buf, size_t size);
+
+/*
+ * For a whole message, into which such text may have come from anywhere: what escape_text() would make a number of becomes
+ * one '?', in place; quotes and backslashes, which messages have of their own, stay. Nothing is allocated. Returns @text.
+ */
+char *escape_message(char *text);

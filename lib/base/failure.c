@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/failure.h"
 
+#include "base/escape.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -74,10 +76,7 @@ char *failure_format(const struct failure *f, char *buf, size_t size)
 
 	snprintf(buf, size, "%s%s%s%s%s.%s%s", f->object, f->object[0] ? ": " : "", f->text,
 		 error ? ": " : "", error ? error : "", f->remedy[0] ? " " : "", f->remedy);
-	for (char *c = buf; size && *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?';
-	return buf;
+	return size ? escape_message(buf) : buf;
 }
 
 const char *reason_name(enum reason reason)

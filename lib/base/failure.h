@@ -81,7 +81,7 @@ static inline bool failed(const struct failure *f)
 	return f->reason != REASON_NONE;
 }
 
-/* "object: text: Strerror. Remedy." into @buf, always terminated; control bytes become '?'. Returns @buf. */
+/* "object: text: Strerror. Remedy." into @buf, always terminated, through escape_message(). Returns @buf. */
 char *failure_format(const struct failure *f, char *buf, size_t size);
 
 /* Stable lower-case name ("freeze-refused"), NULL outside the enum; and back, _REASON_INVALID if unknown. */

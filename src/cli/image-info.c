@@ -63,10 +63,7 @@ static void PRINTF_LIKE(2, 3) line(const char *label, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	for (char *c = text; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?';
-	printf("  %-13s %s\n", label, text);
+	printf("  %-13s %s\n", label, escape_message(text));
 }
 
 static size_t raw_chunks(const struct image_loaded *image)

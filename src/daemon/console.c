@@ -2,6 +2,7 @@
 #include "daemon/console.h"
 
 #include "base/clock.h"
+#include "base/escape.h"
 #include "base/fdio.h"
 
 #include <errno.h>
@@ -110,9 +111,9 @@ void console_say(struct console *console, const char *format, ...)
 		length = snprintf(text, sizeof(text), "\r\n");
 	console->dirty_line = false;
 	va_start(args, format);
-	length += vsnprintf(text + length, sizeof(text) - (size_t)length - 2, format, args);
+	vsnprintf(text + length, sizeof(text) - (size_t)length - 2, format, args);
 	va_end(args);
-	length = MIN(length, (int)sizeof(text) - 3);
+	length += (int)strlen(escape_message(text + length));
 	memcpy(text + length, "\r\n", 2);
 	put(console, text, (size_t)length + 2);
 }

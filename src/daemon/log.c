@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "daemon/log.h"
 
+#include "base/escape.h"
 #include "base/fdio.h"
 
 #include <fcntl.h>
@@ -90,9 +91,10 @@ void log_line(struct log *log, enum log_level level, const char *format, ...)
 
 	prefix = snprintf(line, sizeof(line), "<%d>hibernated: ", (int)level);
 	va_start(args, format);
-	length = prefix + vsnprintf(line + prefix, sizeof(line) - (size_t)prefix - 1, format, args);
+	vsnprintf(line + prefix, sizeof(line) - (size_t)prefix - 1, format, args);
 	va_end(args);
-	length = MIN(length, (int)sizeof(line) - 2);
+	escape_message(line + prefix); /* a name in it, a task's say, must not make lines or move the cursor */
+	length = (int)strlen(line);
 	line[length++] = '\n';
 	/* The journal takes both: the kernel's log while it cannot be reached itself, else stderr, which names the unit. */
 	if (level <= LOG_LEVEL_NOTICE && (log->held || !log->journal))

@@ -6,6 +6,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -173,6 +174,35 @@ START_TEST(hostile_text_is_escaped)
 }
 END_TEST
 
+START_TEST(a_message_shows_what_it_says)
+{
+	static const struct {
+		const char *text, *shown;
+	} rows[] = {
+		{"", ""},
+		{"/dev/vda: \"caf\xc3\xa9\" \\", "/dev/vda: \"caf\xc3\xa9\" \\"},
+		{"\x1b[2J\x7f\x9b" "2J\xc2\x9b" "2J", "?[2J??2J?2J"},
+		{"a\nb\tc", "a?b?c"},
+		{"\xe2\x80\xae" "fdp\xe2\x81\xa6", "?fdp?"},
+		{"cut \xe2\x82", "cut ??"},
+		{"\xf3\xa0\x81\x81\xc3\xbc", "?\xc3\xbc"},
+	};
+	struct failure f = {0};
+	char text[64], cut[17];
+
+	for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+		snprintf(text, sizeof(text), "%s", rows[i].text);
+		ck_assert_ptr_eq(escape_message(text), text);
+		ck_assert_str_eq(text, rows[i].shown);
+	}
+	/* Cut inside of a character: still UTF-8, which the bus insists on. */
+	failure_set(&f, REASON_STALE, 0, "/mnt/12345678\xe2\x82\xac", NULL, "\xc2\x9b");
+	ck_assert_str_eq(failure_format(&f, cut, sizeof(cut)), "/mnt/12345678\xe2\x82\xac");
+	ck_assert_str_eq(failure_format(&f, cut, sizeof(cut) - 1), "/mnt/12345678??");
+	ck_assert_str_eq(failure_format(&f, text, sizeof(text)), "/mnt/12345678\xe2\x82\xac: ?.");
+}
+END_TEST
+
 START_TEST(escaped_text_keeps_to_its_bounds)
 {
 	char unended[4] = {'a', 'b', '\xc3', '\xbc'}, buf[16];
@@ -212,6 +242,7 @@ int main(void)
 	tcase_add_test(cases, extents_sort_merge_and_locate);
 	tcase_add_test(cases, extents_refuse_overlap_and_bad_input);
 	tcase_add_test(cases, hostile_text_is_escaped);
+	tcase_add_test(cases, a_message_shows_what_it_says);
 	tcase_add_test(cases, escaped_text_keeps_to_its_bounds);
 	srunner_run_all(runner, CK_NORMAL);
 	bad = srunner_ntests_failed(runner);

@@ -554,6 +554,8 @@ START_TEST(the_journal_gets_each_line_once)
 	log_init(log, &tree.sys);
 	log_line(log, LOG_LEVEL_WARNING, "one");
 	ck_assert_str_eq(heard(ends[0]), "<4>hibernated: one\n");
+	log_line(log, LOG_LEVEL_INFO, "%s (12)", "sh\n<2>forged\x1b[2J"); /* the name of a task */
+	ck_assert_str_eq(heard(ends[0]), "<6>hibernated: sh?<2>forged?[2J (12)\n");
 	ck_assert_str_eq(heard(kernel), "");
 	log_hold(log);
 	log_line(log, LOG_LEVEL_NOTICE, "two");
