@@ -104,7 +104,7 @@ static int take_meta(struct resume *r, struct failure *f)
 
 static int check_meta(struct resume *r, struct failure *f)
 {
-	struct fingerprint_result found;
+	struct fingerprint_result found = {0}; /* stays so when nothing could be compared */
 	struct utsname name;
 	char text[1024];
 	int result;
