@@ -5,6 +5,7 @@
 #include "area/fingerprint-fs.h"
 #include "area/mounts.h"
 #include "area/suitable.h"
+#include "base/escape.h"
 #include "base/fdio.h"
 
 #include <errno.h>
@@ -184,14 +185,16 @@ int fingerprint_read_all(const struct fingerprint_set *set, void *buffer, struct
 			 uint32_t *count, struct failure *f)
 {
 	for (size_t i = 0; i < set->count; i++) {
+		char mount[2 * FINGERPRINT_MOUNT_MAX];
 		int r;
 
 		prints[i] = set->items[i].print;
 		r = read_kind(set->items[i].fd, set->items[i].print.kind, buffer, &prints[i]);
 		if (r == 0 && memcmp(prints[i].uuid, set->items[i].print.uuid, sizeof(prints[i].uuid)) != 0)
 			r = -EUCLEAN;
+		escape_text(prints[i].mount, sizeof(prints[i].mount), mount, sizeof(mount));
 		if (r < 0)
-			return failure_set(f, REASON_IO, -r, set->items[i].print.mount, "Check the disk.",
+			return failure_set(f, REASON_IO, -r, mount, "Check the disk.",
 					   "the state of this filesystem cannot be read from its device");
 	}
 	*count = (uint32_t)set->count;
@@ -203,13 +206,17 @@ int fingerprint_read_all(const struct fingerprint_set *set, void *buffer, struct
 int fingerprint_compare(const struct fingerprint *recorded, const struct fingerprint *now, const char *device,
 			struct failure *f)
 {
+	char mount[2 * FINGERPRINT_MOUNT_MAX];
+
+	/* An image's words, of an unsealed one without anybody who vouches for them, go to a console. */
+	escape_text(recorded->mount, sizeof(recorded->mount), mount, sizeof(mount));
 	if (recorded->kind != now->kind || memcmp(recorded->uuid, now->uuid, sizeof(now->uuid)) != 0)
 		return failure_set(f, REASON_WRONG_MACHINE, EXDEV, device, NULL,
-				   "this is not the filesystem that was mounted on %s", recorded->mount);
+				   "this is not the filesystem that was mounted on %s", mount);
 	if (memcmp(recorded->value, now->value, sizeof(now->value)) != 0)
 		return failure_set(f, REASON_STALE, ESTALE, device,
 				   "The image cannot be resumed any more without destroying data; boot without it.",
-				   "the filesystem mounted on %s (%s) was written after the image was taken", recorded->mount,
+				   "the filesystem mounted on %s (%s) was written after the image was taken", mount,
 				   fingerprint_kind_name(recorded->kind));
 	return 0;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "area/identity.h"
 
+#include "base/escape.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -35,10 +37,15 @@ static int compare_number(uint64_t recorded, uint64_t found, const char *object,
 
 static int compare_text(const char *recorded, const char *found, const char *object, const char *what, struct failure *f)
 {
+	char was[2 * IDENTITY_DEVICE_ID_MAX], is[2 * IDENTITY_DEVICE_ID_MAX];
+
 	if (!recorded[0] || !found[0] || strcmp(recorded, found) == 0)
 		return 0;
+	/* Nobody has vouched for a mark, and a disk tells of itself what it likes. */
+	escape_text(recorded, SIZE_MAX, was, sizeof(was));
+	escape_text(found, SIZE_MAX, is, sizeof(is));
 	return failure_set(f, REASON_WRONG_MACHINE, EXDEV, object, REMEDY,
-			   "this is a copy or another disk: %s is %s, but the image is of %s", what, found, recorded);
+			   "this is a copy or another disk: %s is %s, but the image is of %s", what, is, was);
 }
 
 int area_identity_compare(const struct area_identity *recorded, const struct area_identity *found,

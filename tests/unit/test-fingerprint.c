@@ -193,6 +193,23 @@ START_TEST(what_changes_is_seen)
 }
 END_TEST
 
+START_TEST(words_of_an_image_move_no_cursor)
+{
+	struct fingerprint before, after;
+
+	make_ext();
+	ck_assert_int_eq(read_disk(&before), 0);
+	after = before;
+	strcpy(before.mount, "/\x1b[2J\xc2\x9b\xe2\x80\xae/home");
+	after.value[0] ^= 1;
+	ck_assert_int_eq(fingerprint_compare(&before, &after, "/dev/x", &failure), -ESTALE);
+	ck_assert_ptr_nonnull(strstr(failure.text, "mounted on /\\x1b[2J\\u{9b}\\u{202e}/home ("));
+	after.uuid[0] ^= 1;
+	ck_assert_int_eq(fingerprint_compare(&before, &after, "/dev/x", &failure), -EXDEV);
+	ck_assert_ptr_nonnull(strstr(failure.text, "mounted on /\\x1b[2J\\u{9b}\\u{202e}/home"));
+}
+END_TEST
+
 START_TEST(xfs_log_head_moves)
 {
 	struct fingerprint before, after;
@@ -478,6 +495,7 @@ int main(void)
 	tcase_add_checked_fixture(bytes, setup, teardown);
 	tcase_add_loop_test(bytes, what_changes_is_seen, 0, ARRAY_LENGTH(kinds));
 	tcase_add_test(bytes, xfs_log_head_moves);
+	tcase_add_test(bytes, words_of_an_image_move_no_cursor);
 	tcase_add_loop_test(bytes, nonsense_is_bounded, 0, ARRAY_LENGTH(nonsense));
 	tcase_add_test(bytes, names);
 	suite_add_tcase(suite, system_case);

@@ -479,6 +479,20 @@ START_TEST(copies_are_told_apart)
 }
 END_TEST
 
+/* Whoever can write the area can write a mark; what it says goes to a console before anything is authenticated. */
+START_TEST(words_of_a_mark_move_no_cursor)
+{
+	struct area_identity recorded = identities[0].found;
+
+	strcpy(recorded.device_id, "d\x1b[2J\xc2\x9b" "2J\x9b");
+	ck_assert_int_eq(area_identity_compare(&recorded, &identities[0].found, "/dev/x", &failure), -EXDEV);
+	ck_assert_ptr_nonnull(strstr(failure.text, "is d, but the image is of d\\x1b[2J\\u{9b}2J\\x9b"));
+	/* The other way round: a disk that is plugged in says of itself what it likes. */
+	ck_assert_int_eq(area_identity_compare(&identities[0].found, &recorded, "/dev/x", &failure), -EXDEV);
+	ck_assert_ptr_nonnull(strstr(failure.text, "is d\\x1b[2J\\u{9b}2J\\x9b, but the image is of d"));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("mark");
@@ -506,6 +520,7 @@ int main(void)
 	tcase_add_test(cases, area_cut_short);
 	tcase_add_test(cases, names);
 	tcase_add_loop_test(cases, copies_are_told_apart, 0, ARRAY_LENGTH(identities));
+	tcase_add_test(cases, words_of_a_mark_move_no_cursor);
 	srunner_run_all(runner, CK_NORMAL);
 	bad = srunner_ntests_failed(runner);
 	srunner_free(runner);
