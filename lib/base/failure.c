@@ -12,6 +12,7 @@
 static const struct {
 	const char *name;
 	int exit_status;
+	bool told; /* its texts say it all: "Bad message" or "Stale file handle" from the C library would only confuse */
 } reasons[] = {
 	[REASON_NONE] = {"none", 0},
 	[REASON_INTERNAL] = {"internal", 1},
@@ -29,18 +30,18 @@ static const struct {
 	[REASON_IO] = {"io", 13},
 	[REASON_WORKER] = {"worker", 14},
 	[REASON_LEAVE_REFUSED] = {"leave-refused", 15},
-	[REASON_ABORTED] = {"aborted", 16},
-	[REASON_NO_IMAGE] = {"no-image", 17},
-	[REASON_FOREIGN_IMAGE] = {"foreign-image", 18},
-	[REASON_IMAGE_VERSION] = {"image-version", 19},
-	[REASON_IMAGE_DAMAGED] = {"image-damaged", 20},
-	[REASON_WRONG_MACHINE] = {"wrong-machine", 21},
-	[REASON_WRONG_KERNEL] = {"wrong-kernel", 22},
-	[REASON_STALE] = {"stale", 23},
+	[REASON_ABORTED] = {"aborted", 16, true},
+	[REASON_NO_IMAGE] = {"no-image", 17, true},
+	[REASON_FOREIGN_IMAGE] = {"foreign-image", 18, true},
+	[REASON_IMAGE_VERSION] = {"image-version", 19, true},
+	[REASON_IMAGE_DAMAGED] = {"image-damaged", 20, true},
+	[REASON_WRONG_MACHINE] = {"wrong-machine", 21, true},
+	[REASON_WRONG_KERNEL] = {"wrong-kernel", 22, true},
+	[REASON_STALE] = {"stale", 23, true},
 	[REASON_RESTORE_REFUSED] = {"restore-refused", 24},
-	[REASON_UNAUTHENTIC] = {"unauthentic", 25},
-	[REASON_NOT_SEALED] = {"not-sealed", 26},
-	[REASON_WRONG_SECRET] = {"wrong-secret", 27},
+	[REASON_UNAUTHENTIC] = {"unauthentic", 25, true},
+	[REASON_NOT_SEALED] = {"not-sealed", 26, true},
+	[REASON_WRONG_SECRET] = {"wrong-secret", 27, true},
 	[REASON_CRYPTO] = {"crypto", 28},
 	[REASON_NO_KEYS] = {"no-keys", 29},
 	[REASON_KEY_FILE] = {"key-file", 30},
@@ -72,7 +73,8 @@ int failure_set(struct failure *f, enum reason reason, int error, const char *ob
 
 char *failure_format(const struct failure *f, char *buf, size_t size)
 {
-	const char *error = f->error > 0 ? strerrordesc_np(f->error) : NULL;
+	bool told = f->reason >= 0 && f->reason < _REASON_MAX && reasons[f->reason].told;
+	const char *error = f->error > 0 && !told ? strerrordesc_np(f->error) : NULL;
 
 	snprintf(buf, size, "%s%s%s%s%s.%s%s", f->object, f->object[0] ? ": " : "", f->text,
 		 error ? ": " : "", error ? error : "", f->remedy[0] ? " " : "", f->remedy);

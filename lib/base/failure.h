@@ -70,7 +70,7 @@ struct failure {
 
 /*
  * Fill @f (which may be NULL) and return -@error, or -EINVAL if @error is 0. The text is printf-like; strerror(@error) is
- * added by failure_format(), not here. @remedy may be NULL.
+ * added by failure_format(), where it says more, not here. @remedy may be NULL.
  */
 int failure_set(struct failure *f, enum reason reason, int error, const char *object, const char *remedy,
 	 const char *format, ...) PRINTF_LIKE(6, 7);
@@ -81,7 +81,8 @@ static inline bool failed(const struct failure *f)
 	return f->reason != REASON_NONE;
 }
 
-/* "object: text: Strerror. Remedy." into @buf, always terminated, through escape_message(). Returns @buf. */
+/* "object: text: Strerror. Remedy." into @buf, always terminated, through escape_message(). What an image is, or
+ * that somebody has aborted, is told without the strerror. Returns @buf. */
 char *failure_format(const struct failure *f, char *buf, size_t size);
 
 /* Stable lower-case name ("freeze-refused"), NULL outside the enum; and back, _REASON_INVALID if unknown. */

@@ -45,30 +45,54 @@ static void run_detached(const char *path, char *const argv[])
 	_exit(127);
 }
 
+/* Who was started to bring the daemon up: systemctl, which ends when it is, or the daemon itself. */
+struct starting {
+	pid_t pid;
+	bool by_systemd;
+};
+
 /* systemd starts the unit where it is pid 1; elsewhere the daemon is started as it is. */
-static int start_daemon(struct failure *f)
+static int start_daemon(struct starting *starting, struct failure *f)
 {
 	char *const unit[] = {(char *)"systemctl", (char *)"start", (char *)"hibernated.service", NULL};
 	char *const plain[] = {(char *)"hibernated", NULL};
-	bool booted = access("/run/systemd/system", F_OK) == 0;
-	pid_t pid = fork();
 
-	if (pid < 0)
+	starting->by_systemd = access("/run/systemd/system", F_OK) == 0;
+	if (!starting->by_systemd && access(DAEMON_PATH, X_OK) < 0)
+		return failure_set(f, REASON_INTERNAL, errno, DAEMON_PATH, "Install hibernated there.", "it cannot be started");
+	starting->pid = fork();
+	if (starting->pid < 0)
 		return failure_set(f, REASON_INTERNAL, errno, DAEMON_PATH, "Free some memory.", "cannot start it");
-	if (pid == 0) {
-		if (booted) {
-			execvp("systemctl", unit);
-			_exit(127);
-		}
+	if (starting->pid > 0)
+		return 0;
+	if (!starting->by_systemd)
 		run_detached(DAEMON_PATH, plain);
-	}
-	if (booted)
-		waitpid(pid, NULL, 0);
-	return 0;
+	execvp("systemctl", unit);
+	_exit(127);
+}
+
+/* True if it has come to nothing, so that there is nothing to wait for. Forgets a process that has ended. */
+static bool start_failed(struct starting *starting)
+{
+	int status = 0;
+
+	if (starting->pid <= 0 || waitpid(starting->pid, &status, WNOHANG) != starting->pid)
+		return false;
+	starting->pid = 0;
+	return !starting->by_systemd || status != 0;
+}
+
+static int cannot_start(const struct starting *starting, struct failure *f)
+{
+	if (starting->by_systemd)
+		return failure_set(f, REASON_INTERNAL, 0, "hibernated.service", "See journalctl -u hibernated.",
+				   "systemd could not start it");
+	return failure_set(f, REASON_INTERNAL, 0, DAEMON_PATH, "Run it by hand to see why.", "it ended as soon as it was started");
 }
 
 int client_connect(sd_bus **bus, struct failure *f)
 {
+	struct starting starting = {0};
 	uint64_t deadline;
 	int r = try_connect(bus);
 
@@ -77,11 +101,14 @@ int client_connect(sd_bus **bus, struct failure *f)
 	if (geteuid() != 0)
 		return failure_set(f, REASON_PERMISSION, EPERM, "hibernatectl", "Run it as root, for instance with sudo.",
 				   "only root may hibernate this machine");
-	r = start_daemon(f);
+	r = start_daemon(&starting, f);
 	if (r < 0)
 		return r;
 	deadline = clock_monotonic_usec() + START_LIMIT_USEC;
 	while ((r = try_connect(bus)) < 0) {
+		/* Somebody else's may have been quicker; then ours has ended, and there is one to talk to. */
+		if (start_failed(&starting))
+			return try_connect(bus) < 0 ? cannot_start(&starting, f) : 0;
 		if (clock_monotonic_usec() > deadline)
 			return failure_set(f, REASON_INTERNAL, -r, DAEMON_PATH, "Run it by hand to see why.",
 					   "it did not start within %llu s",

@@ -66,27 +66,12 @@ static bool parse_number(const char *text, uint64_t *number)
 	return true;
 }
 
-/* What an image is, or is not, needs no "Bad message" from the C library. */
-static struct failure without_errno(const struct failure *f)
-{
-	static const enum reason told[] = {REASON_USAGE,	 REASON_NO_IMAGE,      REASON_FOREIGN_IMAGE,
-					   REASON_IMAGE_VERSION, REASON_IMAGE_DAMAGED, REASON_WRONG_MACHINE,
-					   REASON_UNAUTHENTIC,   REASON_WRONG_SECRET};
-	struct failure g = *f;
-
-	for (size_t i = 0; i < ARRAY_LENGTH(told); i++)
-		if (f->reason == told[i])
-			g.error = 0;
-	return g;
-}
-
 static void print_failure(const struct image_options *options, const struct failure *f)
 {
 	char text[FAILURE_OBJECT_MAX + 2 * FAILURE_TEXT_MAX + 128];
-	struct failure shown = without_errno(f);
 	struct json json = {.out = stdout};
 
-	fprintf(stderr, "hibernate-image: %s\n", failure_format(&shown, text, sizeof(text)));
+	fprintf(stderr, "hibernate-image: %s\n", failure_format(f, text, sizeof(text)));
 	if (!options->json)
 		return;
 	json_open(&json, NULL);
@@ -128,6 +113,7 @@ static int by_hand(int argc, char **argv)
 	uint64_t number;
 	int c;
 
+	opterr = 0;
 	while ((c = getopt_long(argc, argv, "o:h", table, NULL)) >= 0) {
 		switch (c) {
 		case 'O':
@@ -152,8 +138,7 @@ static int by_hand(int argc, char **argv)
 			puts("hibernate-image " PACKAGE_VERSION);
 			return 0;
 		default:
-			fputs("Try hibernate-image --help.\n", stderr);
-			return reason_exit_status(REASON_USAGE);
+			return usage_error("not an option, or without its value: ", argv[optind - 1]);
 		}
 	}
 	if (optind == argc)
@@ -177,10 +162,19 @@ static int by_hand(int argc, char **argv)
 	return usage_error("unknown command: ", argv[optind]);
 }
 
+/* Returns only if nobody has given it what a worker works with: started by hand, most likely. */
+static int be_worker(void)
+{
+	int status = worker_main();
+
+	fputs("hibernate-image: --worker is only for hibernated, which starts it.\n", stderr);
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 2 && strcmp(argv[1], "--worker") == 0)
-		return worker_main();
+		return be_worker();
 	/* A reader of extract's output that goes away is an error with a message. */
 	signal(SIGPIPE, SIG_IGN);
 	return by_hand(argc, argv);

@@ -68,7 +68,7 @@ static int look(struct image_source *source, const struct stat *st, struct failu
 		return failure_set(f, REASON_NO_IMAGE, ENODATA, source->path, NULL,
 				   "%llu bytes cannot hold an image", (unsigned long long)source->size);
 	if (source->position % PAGE_BYTES || source->position > source->size - PAGE_BYTES)
-		return failure_set(f, REASON_USAGE, EINVAL, source->path, NULL,
+		return failure_set(f, REASON_USAGE, 0, source->path, NULL,
 				   "--offset=%llu is not a multiple of %u below the size of %llu",
 				   (unsigned long long)source->position, PAGE_BYTES, (unsigned long long)source->size);
 	r = fd_pread_full(source->fd, page, PAGE_BYTES, source->position);
@@ -104,7 +104,7 @@ int image_source_open(struct image_source *source, const char *path, uint64_t po
 	if (fstat(source->fd, &st) < 0)
 		return failure_set(f, REASON_IO, errno, path, NULL, "cannot be looked at");
 	if (!S_ISBLK(st.st_mode) && !S_ISREG(st.st_mode))
-		return failure_set(f, REASON_USAGE, ENOTBLK, path, NULL, "neither a block device nor a file");
+		return failure_set(f, REASON_USAGE, 0, path, NULL, "neither a block device nor a file");
 	source->block = S_ISBLK(st.st_mode);
 	/* The page cache of a device may be older than what its swap area holds. */
 	if (source->block && fcntl(source->fd, F_SETFL, O_DIRECT) < 0)

@@ -155,6 +155,18 @@ static int disarm_all(struct disarm *d, struct failure *f)
 	return scan.result < 0 ? scan.result : r;
 }
 
+/* The one that somebody names: he is told if it is not there. */
+static int disarm_named(struct disarm *d, const char *device, struct failure *f)
+{
+	struct area_place place;
+
+	if (area_find_resume(&place, &d->sys, device, 0, 0, NULL, NULL, f) >= 0)
+		return disarm_place(d, &place, f);
+	failure_set(f, REASON_NO_AREA, ENODEV, device, NULL, "there is no such block device");
+	log_failure(&d->log, f);
+	return -ENODEV;
+}
+
 int disarm_run(const struct sysctx *s, const char *device, struct failure *f)
 {
 	AUTO_FREE struct disarm *d = calloc(1, sizeof(*d));
@@ -166,7 +178,7 @@ int disarm_run(const struct sysctx *s, const char *device, struct failure *f)
 	log_init(&d->log, &d->sys);
 	log_hold(&d->log); /* so early the kernel's log is the surer one */
 	console_init(&d->console, &d->sys, true);
-	r = device ? disarm_device(d, device, 0, f) : disarm_all(d, f);
+	r = device ? disarm_named(d, device, f) : disarm_all(d, f);
 	console_deinit(&d->console);
 	log_deinit(&d->log);
 	free(d->buffer);

@@ -44,6 +44,12 @@ static int become_service(char **argv, struct failure *f)
 	return failure_set(f, REASON_INTERNAL, errno, SERVE_PATH, "Reinstall hibernated.", "cannot start it");
 }
 
+static int usage_error(const char *what, const char *object)
+{
+	fprintf(stderr, "hibernated: %s%s\n%s", what, object, usage);
+	return reason_exit_status(REASON_USAGE);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -62,6 +68,7 @@ int main(int argc, char **argv)
 	char text[1024];
 	int c;
 
+	opterr = 0;
 	while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
 		switch (c) {
 		case 'r':
@@ -80,16 +87,13 @@ int main(int argc, char **argv)
 			puts("hibernated " PACKAGE_VERSION);
 			return 0;
 		default:
-			fputs(usage, stderr);
-			return reason_exit_status(REASON_USAGE);
+			return usage_error("not an option: ", argv[optind - 1]);
 		}
 	}
 	if (mode == MODE_DISARM && optind < argc)
 		device = argv[optind++];
-	if (optind < argc) {
-		fprintf(stderr, "hibernated: '%s': not taken here\n%s", argv[optind], usage);
-		return reason_exit_status(REASON_USAGE);
-	}
+	if (optind < argc)
+		return usage_error("not taken here: ", argv[optind]);
 	if (geteuid() != 0)
 		failure_set(&f, REASON_PERMISSION, EPERM, "hibernated", "Run it as root.", "it needs root's rights");
 	else if (mode == MODE_SERVE)

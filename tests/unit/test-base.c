@@ -33,6 +33,11 @@ START_TEST(failure_text_names_object_reason_remedy)
 	ck_assert_str_eq(text, "/dev/?vda2: write failed at 4096: Input/output error. Check the disk.");
 	ck_assert(failed(&f));
 	ck_assert_int_eq(failure_set(NULL, REASON_IO, 0, NULL, NULL, "x"), -EINVAL);
+	/* What became of an image is not made clearer by "Stale file handle". */
+	failure_set(&f, REASON_STALE, ESTALE, "/dev/vda1", NULL, "it was written since");
+	ck_assert_str_eq(failure_format(&f, text, sizeof(text)), "/dev/vda1: it was written since.");
+	f.reason = _REASON_INVALID;
+	ck_assert_str_eq(failure_format(&f, text, sizeof(text)), "/dev/vda1: it was written since: Stale file handle.");
 }
 END_TEST
 

@@ -545,6 +545,10 @@ START_TEST(an_ordinary_boot_drops_the_image)
 	/* The second time there is nothing to say. */
 	ck_assert_int_eq(disarm_run(&machine.tree.sys, "/dev/vda2", &f), 0);
 	ck_assert_str_eq(said(), "");
+	/* But a device that is not there was meant to be. */
+	ck_assert_int_eq(disarm_run(&machine.tree.sys, "/dev/vdq2", &f), -ENODEV);
+	ck_assert_int_eq(f.reason, REASON_NO_AREA);
+	ck_assert_str_eq(f.object, "/dev/vdq2");
 }
 END_TEST
 
