@@ -16,6 +16,7 @@
 #include <string.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/reboot.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -827,6 +828,27 @@ START_TEST(a_killed_session_leaves_no_armed_mark)
 }
 END_TEST
 
+static void worker_stays(struct machine *m, int socket, struct worker_job *job)
+{
+	(void)m;
+	(void)job;
+	prctl(PR_SET_PDEATHSIG, 0);
+	close_range(STDERR_FILENO + 1, (unsigned int)socket - 1, 0); /* what the guard hears of the session's death by is here, too */
+	close_range((unsigned int)socket + 1, ~0U, 0);
+	say(socket, WORKER_READY, WORKER_PROTOCOL_VERSION);
+	for (;;)
+		pause();
+}
+
+/* Closing the last descriptor thaws, and a task from after FREEZE could never be frozen again: the guard sees to it first. */
+START_TEST(a_worker_that_would_stay_is_killed_by_the_guard)
+{
+	machine.worker = worker_stays;
+	before(SNAPSHOT_GET_IMAGE_SIZE, 0, machine_kill_session);
+	check_end(machine_hibernate(&machine, SESSION_HIBERNATE), MACHINE_KILLED, "worker stays");
+}
+END_TEST
+
 /*
  * The guard disarmed once and believed that it had: with a disk that refused, it closed the device under an armed mark.
  * Now it tries again; then destroys what the mark leads to; then keeps the slots and goes on trying while user space runs.
@@ -932,6 +954,7 @@ int main(void)
 	tcase_add_test(cases, freezing_is_tried_twice);
 	tcase_add_test(cases, a_mark_of_the_running_boot_does_not_stand_in_the_way);
 	tcase_add_test(cases, a_killed_session_leaves_no_armed_mark);
+	tcase_add_test(cases, a_worker_that_would_stay_is_killed_by_the_guard);
 	tcase_add_test(cases, a_guard_does_not_give_up);
 	tcase_add_test(cases, a_disarm_that_was_not_flushed_is_flushed);
 #if ENABLE_FAILPOINTS
