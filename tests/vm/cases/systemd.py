@@ -3,6 +3,7 @@
 import re
 import uuid
 
+from cases import sealed
 from harness import debian, ours
 from harness.build import programs
 from harness.cases import case
@@ -155,3 +156,47 @@ def boot_without_resume(bench):
     machine.left_out = set()
     machine.boot()
     ours.refuse(machine, proof, leaving, None)
+
+
+# A machine that is only starting: no login at the console, and the agents of that time.
+EARLY = {"etc/systemd/system/default.target": ("link", "/lib/systemd/system/basic.target"),
+         "etc/systemd/system/basic.target.wants/vm-agent.service": ("link", "../vm-agent.service"),
+         "etc/systemd/system/serial-getty@ttyS0.service": ("link", "/dev/null")}
+# What the resume step needs, and none of our units: it is started by hand.
+PROGRAMS = "usr/sbin usr/libexec usr/lib/sysusers.d"
+
+
+@case("sealed-agent", "early boot under systemd: the passphrase is typed at its agent for the console", kernels=("6.1",), limit=400)
+def sealed_agent(bench):
+    """The agent is the one that systemd starts when it sees our question; the system that asks is no part of the image."""
+    early, swap = debian.root_disk(bench), bench.swap()
+    files = {ours.CONF: ours.conf(ResumeDevice="/dev/vdb1", Sealing="required"),
+             **{f"{sealed.KEY_DIRECTORY}/{name}": (sealed.KEYS / name).read_bytes() for name in ("public", "signing")},
+             "hands.tar": debian.hands("", EARLY), "installed.tar": debian.installed(programs("shipped"))}
+    machine = bench.machine([early, swap], "shipped", modules=["ext4"], files=files, unpacked=True).boot()
+    machine.sh(f"mount -t ext4 /dev/vda {ROOT} && tar -x -f /hands.tar -C {ROOT} && "
+               f"tar -x -f /installed.tar -C {ROOT} {PROGRAMS} && cp /{ours.CONF} {ROOT}/etc/ && chroot {ROOT} systemd-sysusers && "
+               f"umount {ROOT}")
+    machine.sh(f"chmod 0700 /{sealed.KEY_DIRECTORY} && chmod 0600 /{sealed.KEY_DIRECTORY}/* && swapon /dev/vdb1")
+    proof = Proof(machine)
+    leaving = ours.leave(machine)
+
+    machine.boot()
+    machine.sh(f"mount -t ext4 -o ro /dev/vda {ROOT}")
+    machine.enter(ROOT)
+    said, resuming = len(machine.qemu.console), machine.start(ours.RESUME)
+    for wrong, answer in enumerate(("teapot", sealed.PASSPHRASE)):
+        words = rf"{wrong} wrong so far[^\n]*/dev/vdb1" if wrong else r"Passphrase[^\n]*/dev/vdb1"
+        ours.wait_said(machine, words, said, 120, resuming.done)
+        expect(not resuming.done(), f"the resume step ended: {resuming.done() and resuming.result(1)}")
+        state = machine.sh("systemctl is-active systemd-ask-password-console.service", check=False).strip()
+        expect(state == "active", f"it is not systemd that asks: its agent is {state}")
+        machine.qemu.type(f"{answer}\r")
+    machine.pump(lambda: leaving.done() or resuming.done(), 150, "the right passphrase")
+    expect(leaving.done(), f"the right passphrase did not resume: {resuming.done() and resuming.result(1)}")
+    leaving.wait(60)
+    for secret in ("teapot", sealed.PASSPHRASE):
+        expect(secret not in machine.qemu.console[said:], f"{secret!r} was shown")
+    proof.check()
+    machine.kill()
+    expect(swap.signature() == ours.CLEAN, f"the signature is {swap.signature()}")
