@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The order of a hibernation. See daemon/hibernate.h for how steps and undo work, prepare.c for the
- * steps before FREEZE, leave.c for the last one.
+ * steps before FREEZE, write.c for what the worker does, commit.c and leave.c for the last two.
  *
  * From CREATE_IMAGE to FREE kernel threads and freezable workqueues may be frozen: no open, no exec, no
- * page fault on a file, no filesystem at all, also when CREATE_IMAGE failed. Before a crash costs
- * anything but the image, the mark is on the area: that is the commit point.
+ * page fault on a file, no filesystem at all, also when CREATE_IMAGE failed.
  */
 #include "daemon/hibernate.h"
 
@@ -21,9 +20,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#define STALL_USEC (120 * USEC_PER_SEC) /* a worker that moves nothing for so long hangs; a slow disk's flush does not */
-
-static int aborted(const struct hibernation *h, struct failure *f)
+int hibernation_aborted(const struct hibernation *h, struct failure *f)
 {
 	return failure_set(f, REASON_ABORTED, ECANCELED, "hibernation", NULL, "aborted by %s", h->keys.by);
 }
@@ -58,7 +55,7 @@ static int step_freeze(struct hibernation *h)
 	if (r >= 0)
 		return 0;
 	if (keys_aborted(&h->keys))
-		r = aborted(h, h->failure);
+		r = hibernation_aborted(h, h->failure);
 	else if (r == -EBUSY && names[0])
 		failure_set(h->failure, REASON_FREEZE_REFUSED, EBUSY, "user space",
 			    "End these tasks, or see what they wait for (a network mount, a device).",
@@ -121,21 +118,6 @@ static int step_set_area(struct hibernation *h)
 	return r < 0 ? r : clear_mark(h);
 }
 
-static int step_start_worker(struct hibernation *h)
-{
-	int r = supervisor_start(&h->worker, h->mark_io.fd, h->snapshot.fd, h->failure);
-
-	if (r == 0)
-		h->guard.shared->worker = h->worker.pid;
-	return r;
-}
-
-static void undo_start_worker(struct hibernation *h)
-{
-	supervisor_stop(&h->worker);
-	h->guard.shared->worker = 0;
-}
-
 static int step_create_image(struct hibernation *h)
 {
 	uint64_t started = clock_monotonic_usec();
@@ -169,198 +151,6 @@ static void undo_create_image(struct hibernation *h)
 		log_failure(&h->log, &f);
 }
 
-/* What can be known only now. The id is drawn after CREATE_IMAGE, or it would be inside the image. */
-static int fill_meta(struct hibernation *h)
-{
-	ssize_t n = getrandom(h->meta.id.bytes, sizeof(h->meta.id.bytes), 0);
-
-	if (n != sizeof(h->meta.id.bytes))
-		return failure_set(h->failure, REASON_INTERNAL, n < 0 ? errno : EIO, "random numbers", NULL, "cannot draw any");
-	h->meta.created_usec = clock_realtime_usec();
-	h->meta.snapshot_pages = h->image_bytes / PAGE_BYTES;
-	h->meta.chunk_size = h->worker.job->chunk_size;
-	h->meta.codec = (enum codec_id)h->worker.job->codec;
-	return fingerprint_read_all(&h->fingerprints, h->page, h->meta.fingerprints, &h->meta.fingerprint_count,
-				    h->failure);
-}
-
-/* Abort while slots are allocated: many on a fragmented area take a while. */
-static int slots_tick(void *data, uint64_t bytes)
-{
-	struct hibernation *h = data;
-
-	(void)bytes;
-	return keys_aborted(&h->keys) ? -ECANCELED : 0;
-}
-
-static int step_slots(struct hibernation *h)
-{
-	struct worker_job *job = h->worker.job;
-	struct extent_list granted;
-	uint64_t started = clock_monotonic_usec();
-	int r;
-
-	r = snapshot_image_size(&h->snapshot, &h->image_bytes, h->failure);
-	if (r >= 0)
-		r = fill_meta(h);
-	if (r < 0)
-		return r;
-	job->snapshot_pages = h->meta.snapshot_pages;
-	job->meta = h->meta;
-	if (suite_seals(h->sealing.suite)) {
-		r = sealing_draw(&h->sealing, &h->meta, &job->seal, h->failure);
-		if (r < 0)
-			return r;
-	}
-	/* Every chunk raw, the header page, and an ample body. */
-	h->stored_most = round_up(h->image_bytes + h->image_bytes / 128 + MIB, PAGE_BYTES);
-	extent_list_init(&granted, (struct extent *)((char *)job + job->extents_at), job->extent_capacity);
-	r = snapshot_allocate_slots(&h->snapshot, &h->area.extents, h->stored_most, &granted, slots_tick, h, h->failure);
-	if (r == -ECANCELED)
-		return aborted(h, h->failure);
-	if (r < 0)
-		return r;
-	job->extent_count = granted.count;
-	h->report->times.slots_usec = clock_monotonic_usec() - started;
-	return 0;
-}
-
-static void undo_slots(struct hibernation *h)
-{
-	struct failure f = {0};
-
-	supervisor_stop(&h->worker); /* nobody may write to slots that are free again */
-	if (h->keep_slots)
-		return;
-	if (snapshot_free_swap_pages(&h->snapshot, &f) < 0)
-		log_failure(&h->log, &f);
-}
-
-/* The worker shares this memory and is not trusted: it is gone before its result is copied and looked at. */
-static int take_result(struct hibernation *h)
-{
-	struct worker_result result;
-
-	undo_start_worker(h);
-	result = h->worker.job->result;
-	if (result.pages != h->meta.snapshot_pages || result.header_offset == h->mark_io.position ||
-	    !extent_list_contains(&h->area.extents, result.header_offset, PAGE_BYTES))
-		return failure_set(h->failure, REASON_WORKER, EPROTO, "hibernate-image", NULL,
-				   "the worker's result makes no sense");
-	h->header_offset = result.header_offset;
-	h->report->image_pages = result.pages;
-	h->report->stored_bytes = result.stored_bytes;
-	return 0;
-}
-
-/* For failpoints: the worker is dead when this returns, and the log says since when. */
-static void kill_worker(struct hibernation *h)
-{
-	uint64_t now = clock_monotonic_usec();
-
-	if (!h->worker.pid)
-		return;
-	kill(h->worker.pid, SIGKILL);
-	supervisor_wait_dead(&h->worker);
-	log_line(&h->log, LOG_LEVEL_NOTICE, "worker killed by a failpoint at %llu us", (unsigned long long)now);
-}
-
-static int write_tick(void *data, const struct worker_message *progress, struct failure *f)
-{
-	struct hibernation *h = data;
-
-	if (progress) {
-		console_progress(&h->console, "saving memory", progress->value[0], progress->value[1],
-				 progress->value[0] * PAGE_BYTES);
-		if (failpoint_hit(&h->failpoints, "write-progress") == FAILPOINT_KILL_OTHER)
-			kill_worker(h);
-	}
-	return keys_aborted(&h->keys) ? aborted(h, f) : 0;
-}
-
-/* The pages are on the disk: sign what leads to them. */
-static int sign_header(struct hibernation *h)
-{
-	int r = supervisor_await(&h->worker, WORKER_SIGN, STALL_USEC, write_tick, h, h->failure);
-
-	if (r < 0)
-		return r;
-	supervisor_copy_page(&h->worker, h->page);
-	r = sealing_sign(&h->sealing, h->page, h->worker.job->seal.signature, h->failure);
-	return r < 0 ? r : supervisor_send(&h->worker, WORKER_SIGNED, -1, h->failure);
-}
-
-static int step_write(struct hibernation *h)
-{
-	uint64_t started = clock_monotonic_usec();
-	int r = supervisor_send(&h->worker, WORKER_GRANT, -1, h->failure);
-
-	supervisor_expect(&h->worker, h->meta.snapshot_pages, h->stored_most);
-	console_begin(&h->console);
-	if (r >= 0 && suite_seals(h->sealing.suite))
-		r = sign_header(h);
-	if (r >= 0)
-		r = supervisor_await(&h->worker, WORKER_DONE, STALL_USEC, write_tick, h, h->failure);
-	if (r < 0)
-		return r;
-	h->report->times.write_usec = clock_monotonic_usec() - started;
-	return take_result(h);
-}
-
-/*
- * Needs the snapshot session open: the kernel refuses writes to an active swap device otherwise. The slots are given
- * back next, and an armed mark must not lead to what swap puts there.
- */
-static void undo_commit(struct hibernation *h)
-{
-	enum mark_drop drop = h->report->outcome == OUTCOME_WOKE ? MARK_DROP_WOKE : MARK_DROP_FAILED;
-	int r = guard_retract(&h->mark_io, h->header_offset, drop, &h->log);
-
-	h->keep_slots = r < 0;
-	if (r == MARK_RETRACTED)
-		h->guard.shared->armed = 0;
-}
-
-/* The commit point: until the mark is on the medium, a crash loses nothing but the image. */
-static int step_commit(struct hibernation *h)
-{
-	struct mark mark = {0};
-	sigset_t all;
-	int r;
-
-	if (keys_aborted(&h->keys))
-		return aborted(h, h->failure);
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, NULL);
-	memcpy(mark.boot_id, h->meta.boot_id, sizeof(mark.boot_id));
-	memcpy(mark.image_id, h->meta.id.bytes, sizeof(mark.image_id));
-	mark.header_offset = h->header_offset;
-	mark.identity = h->area.identity;
-	mark.save = (struct mark_save){
-		.created_usec = h->meta.created_usec,
-		.save_usec = clock_monotonic_usec() - h->frozen_at,
-		.freeze_usec = h->report->times.freeze_usec,
-		.create_usec = h->report->times.create_usec,
-		.slots_usec = h->report->times.slots_usec,
-		.write_usec = h->report->times.write_usec,
-		.stored_bytes = h->report->stored_bytes,
-		.pages = h->report->image_pages,
-	};
-	h->guard.shared->header_offset = h->header_offset;
-	h->guard.shared->armed = 1;
-	r = mark_arm(&h->mark_io, &mark, h->failure);
-	if (r < 0) {
-		undo_commit(h);
-		return r;
-	}
-	h->report->times.save_usec = clock_monotonic_usec() - h->frozen_at;
-	log_line(&h->log, LOG_LEVEL_NOTICE, "%llu pages saved, %llu KiB on disk, %llu ms",
-		 (unsigned long long)h->report->image_pages, (unsigned long long)h->report->stored_bytes / KIB,
-		 (unsigned long long)h->report->times.save_usec / USEC_PER_MSEC);
-	console_say(&h->console, "memory saved");
-	return 0;
-}
-
 static const struct step {
 	const char *name;
 	int (*run)(struct hibernation *h);
@@ -385,14 +175,14 @@ static int run_step(struct hibernation *h, const struct step *step)
 	int r = failpoint_hit(&h->failpoints, step->name);
 
 	if (r == FAILPOINT_KILL_OTHER)
-		kill_worker(h);
+		hibernation_kill_worker(h);
 	if (r < 0)
 		return failure_set(h->failure, REASON_INTERNAL, -r, step->name, NULL, "failed by a failpoint");
 	r = supervisor_check(&h->worker, h->failure); /* a dead one is noticed before the next long step, not after it */
 	if (r < 0)
 		return r;
 	if (step->run != step_commit && step->run != step_leave && keys_aborted(&h->keys))
-		return aborted(h, h->failure);
+		return hibernation_aborted(h, h->failure);
 	return step->run(h);
 }
 

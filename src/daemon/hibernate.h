@@ -11,6 +11,7 @@
 #include "area/area.h"
 #include "area/fingerprint.h"
 #include "area/mark.h"
+#include "base/clock.h"
 #include "daemon/console.h"
 #include "daemon/estimate.h"
 #include "daemon/guard.h"
@@ -22,6 +23,8 @@
 #include "daemon/settings.h"
 #include "daemon/supervisor.h"
 #include "snapshot/snapshot.h"
+
+#include <signal.h>
 
 /* Most extents of an area that are handled; 16 bytes each. */
 #define AREA_EXTENTS_MAX 65536
@@ -84,4 +87,26 @@ void undo_decide(struct hibernation *h);
 int step_sync(struct hibernation *h);
 int step_prepare(struct hibernation *h);
 void undo_prepare(struct hibernation *h);
+int step_start_worker(struct hibernation *h);
+void undo_start_worker(struct hibernation *h);
+int step_slots(struct hibernation *h);
+void undo_slots(struct hibernation *h);
+int step_write(struct hibernation *h);
+int step_commit(struct hibernation *h);
+void undo_commit(struct hibernation *h);
 int step_leave(struct hibernation *h);
+
+/* Of a step: somebody wants the machine back. */
+int hibernation_aborted(const struct hibernation *h, struct failure *f);
+
+/* For failpoints: the worker is dead when this returns, and the log says since when. Here, so that it is nowhere without them. */
+static inline void hibernation_kill_worker(struct hibernation *h)
+{
+	uint64_t now = clock_monotonic_usec();
+
+	if (!h->worker.pid)
+		return;
+	kill(h->worker.pid, SIGKILL);
+	supervisor_wait_dead(&h->worker);
+	log_line(&h->log, LOG_LEVEL_NOTICE, "worker killed by a failpoint at %llu us", (unsigned long long)now);
+}

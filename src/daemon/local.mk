@@ -9,6 +9,7 @@ libdaemon_a_SOURCES = \
 	src/daemon/askpass.c src/daemon/askpass.h \
 	src/daemon/blockers.c src/daemon/blockers.h \
 	src/daemon/choice.c src/daemon/choice.h \
+	src/daemon/commit.c \
 	src/daemon/compat.c src/daemon/compat.h \
 	src/daemon/console.c src/daemon/console.h \
 	src/daemon/disarm.c src/daemon/disarm.h \
@@ -25,6 +26,7 @@ libdaemon_a_SOURCES = \
 	src/daemon/log.c src/daemon/log.h \
 	src/daemon/manager.c src/daemon/manager.h \
 	src/daemon/prepare.c \
+	src/daemon/program.c src/daemon/program.h \
 	src/daemon/prompt.c src/daemon/prompt.h \
 	src/daemon/refusers.c src/daemon/refusers.h \
 	src/daemon/resume.c src/daemon/resume.h \
@@ -37,7 +39,8 @@ libdaemon_a_SOURCES = \
 	src/daemon/terminal.c src/daemon/terminal.h \
 	src/daemon/tpm-job.h \
 	src/daemon/tpmkey.c src/daemon/tpmkey.h \
-	src/daemon/unseal.c src/daemon/unseal.h
+	src/daemon/unseal.c src/daemon/unseal.h \
+	src/daemon/write.c
 
 # Resuming is a matter of milliseconds in an initramfs: what serves the bus, and the libraries that this takes, are not
 # there. The codecs are linked as they are into the worker, because both must know the same sizes of its memory.

@@ -2,14 +2,13 @@
 /*
  * Starting, watching and ending the worker.
  *
- * The worker is hibernate-image, copied into a sealed memfd and locked before FREEZE, because after
- * it nothing may be read from a filesystem. It runs under its own uid without capabilities and has
- * only the descriptors of worker.h. Each wait has a deadline, after which the worker is killed; it is always
+ * The worker is what program.h loads and executes; it has only the descriptors of worker.h. Each wait has a deadline, after which the worker is killed; it is always
  * killed and reaped before UNFREEZE, or it could never be frozen again.
  */
 #pragma once
 
 #include "base/failure.h"
+#include "daemon/program.h"
 #include "pipeline/worker.h"
 
 #include <sys/types.h>
@@ -23,21 +22,15 @@ struct supervisor_progress {
 };
 
 struct supervisor {
-	int program;        /* the worker's binary; to save, a sealed memfd with a copy of it */
+	struct program program;
 	int memory;         /* memfd shared with the worker */
 	int socket;         /* our end */
 	int pidfd;
 	pid_t pid;          /* 0: not running */
-	uid_t uid;
-	gid_t gid;
-	size_t program_size;
-	void *program_map;  /* keeps the binary's pages locked */
 	uint64_t memory_size;
 	struct worker_job *job; /* start of @memory, mapped and locked */
 	uint64_t page_at;       /* where in @memory the worker makes the header page; its own word is not taken for it */
 	struct supervisor_progress progress;
-	const char *user;         /* who the worker is; tests name others */
-	const char *program_path; /* what it runs */
 	/* Tests: what the forked child calls instead of becoming another user and executing the program. */
 	void (*stand_in)(void *data, int socket, int memory, int area, int snapshot);
 	void *stand_in_data;
@@ -50,8 +43,7 @@ void supervisor_deinit(struct supervisor *w);
 int supervisor_possible(const struct supervisor *w, struct failure *f);
 
 /*
- * All that starting will need, before FREEZE: finds the worker's user (REASON_WORKER if there is none or if it is
- * root), copies its program into a sealed memfd and locks it; makes, zeroes and locks the shared memory for a machine
+ * All that starting will need, before FREEZE: loads the worker's program, ahead to save; makes, zeroes and locks the shared memory for a machine
  * with @ram bytes. @request gives direction, threads, writers, codec, level, chunk_size and failpoints; the rest of the
  * job is filled in.
  */

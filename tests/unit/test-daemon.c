@@ -514,8 +514,8 @@ START_TEST(the_worker_needs_a_user_of_its_own)
 		struct supervisor w;
 
 		supervisor_init(&w);
-		w.user = rows[i].user;
-		w.program_path = rows[i].program;
+		w.program.user = rows[i].user;
+		w.program.path = rows[i].program;
 		ck_assert_msg((supervisor_possible(&w, &f) == 0) == !rows[i].object, "row %zu: %s", i, f.text);
 		ck_assert_int_eq(f.reason, rows[i].object ? REASON_WORKER : REASON_NONE);
 		ck_assert_str_eq(f.object, rows[i].object ? rows[i].object : "");

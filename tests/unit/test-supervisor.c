@@ -50,8 +50,8 @@ static void prepare(struct supervisor *w, enum worker_direction direction)
 	struct failure f = {0};
 
 	supervisor_init(w);
-	w->user = "nobody";
-	w->program_path = program();
+	w->program.user = "nobody";
+	w->program.path = program();
 	ck_assert_msg(supervisor_prepare(w, &request, RAM, &f) == 0, "%s", f.text);
 }
 
@@ -244,15 +244,15 @@ START_TEST(without_a_user_of_its_own_there_is_no_worker)
 	struct supervisor w;
 
 	supervisor_init(&w);
-	ck_assert_str_eq(w.user, WORKER_USER);
-	w.user = nobodies[_i].user;
-	w.program_path = program();
+	ck_assert_str_eq(w.program.user, WORKER_USER);
+	w.program.user = nobodies[_i].user;
+	w.program.path = program();
 	ck_assert_int_eq(supervisor_prepare(&w, &request, RAM, &f), -nobodies[_i].error);
 	ck_assert_int_eq(f.reason, REASON_WORKER);
 	ck_assert_str_eq(f.object, nobodies[_i].user);
 	ck_assert_msg(strstr(f.text, nobodies[_i].words), "%s", f.text);
 	ck_assert_msg(f.remedy[0], "no remedy");
-	ck_assert_int_eq(w.program, -1);
+	ck_assert_int_eq(w.program.fd, -1);
 	ck_assert_int_eq(w.memory, -1);
 	supervisor_deinit(&w);
 }
