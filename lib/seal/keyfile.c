@@ -17,7 +17,7 @@
 #define OF_ANOTHER_SET 1
 
 /* How often to look again when somebody replaces the set meanwhile. */
-#define TRIES 10
+#define TRIES 100
 
 static int unusable(const char *object, struct failure *f, const char *what)
 {
