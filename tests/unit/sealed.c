@@ -5,8 +5,10 @@
 #include "seal/blob.h"
 
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -28,12 +30,12 @@ int __wrap_madvise(void *address, size_t length, int advice)
 
 /* ---- somebody at the console -------------------------------------------- */
 
-/* Give the next answer each time a question is there. */
+/* Give the next answer each time a question is there. @data is told when this has begun. */
 static void *sit_there(void *data)
 {
 	size_t looked = 0;
 
-	(void)data;
+	sem_post(data);
 	for (;;) {
 		ssize_t n = read(somebody.master, somebody.seen + somebody.length, sizeof(somebody.seen) - somebody.length - 1);
 		const char *at, *other;
@@ -56,6 +58,8 @@ static void *sit_there(void *data)
 
 static void sit_down(struct machine *m, const char *const *answers)
 {
+	sem_t begun;
+
 	somebody.answers = answers;
 	somebody.given = somebody.length = 0;
 	somebody.seen[0] = '\0';
@@ -66,7 +70,12 @@ static void sit_down(struct machine *m, const char *const *answers)
 	somebody.slave = open(ptsname(somebody.master), O_RDWR | O_NOCTTY | O_CLOEXEC);
 	ck_assert_int_ge(somebody.slave, 0);
 	m->terminal = somebody.slave;
-	ck_assert_int_eq(pthread_create(&somebody.thread, NULL, sit_there, NULL), 0);
+	/* The machine is forked next. What a sanitizer locks while a thread starts would stay locked there. */
+	ck_assert_int_eq(sem_init(&begun, 0, 0), 0);
+	ck_assert_int_eq(pthread_create(&somebody.thread, NULL, sit_there, &begun), 0);
+	while (sem_wait(&begun) < 0 && errno == EINTR)
+		;
+	sem_destroy(&begun);
 }
 
 static void stand_up(struct machine *m)
