@@ -34,7 +34,7 @@ test_secret_LDFLAGS = $(LINK_WATCHING)
 test_secret_LDADD = $(UNIT_LIBS)
 
 check_PROGRAMS += test-crypto
-test_crypto_SOURCES = tests/unit/test-crypto.c tests/unit/secrets.c tests/unit/secrets.h tests/unit/hex.h
+test_crypto_SOURCES = tests/unit/test-crypto.c tests/unit/secrets.c tests/unit/secrets.h tests/unit/hex.h tests/unit/low-order.h
 test_crypto_CFLAGS = $(UNIT_CFLAGS)
 test_crypto_LDFLAGS = $(LINK_WATCHING)
 test_crypto_LDADD = $(UNIT_LIBS)
@@ -114,7 +114,7 @@ test_every_bit_CFLAGS = $(UNIT_CFLAGS)
 test_every_bit_LDADD = $(UNIT_LIBS)
 
 check_PROGRAMS += test-forged
-test_forged_SOURCES = tests/unit/test-forged.c tests/unit/hex.h $(RESUMER_SOURCES) src/cli/image-data.c src/cli/image-source.c \
+test_forged_SOURCES = tests/unit/test-forged.c tests/unit/hex.h tests/unit/low-order.h $(RESUMER_SOURCES) src/cli/image-data.c src/cli/image-source.c \
 	src/cli/image-source.h src/cli/image-commands.h src/cli/ask.c src/cli/ask.h src/cli/json.c src/cli/json.h
 test_forged_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests/data
 test_forged_CFLAGS = $(UNIT_CFLAGS)

@@ -5,6 +5,7 @@
  */
 #include "base/secret.h"
 #include "hex.h"
+#include "low-order.h"
 #include "seal/crypto.h"
 #include "seal/hkdf.h"
 #include "secrets.h"
@@ -437,24 +438,6 @@ START_TEST(x25519_iterated_vectors_fit)
 	ck_assert_hex(secret, "684cf59ba83309552800ef566f2f4d3c1c3887c49360e3875f2eb94d99532c51");
 }
 END_TEST
-
-/* All points of low order, and those that are the same modulo 2^255 - 19 or but for the unused bit. */
-static const char *const low_order[] = {
-	"0000000000000000000000000000000000000000000000000000000000000000",
-	"0100000000000000000000000000000000000000000000000000000000000000",
-	"e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
-	"5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
-	"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-	"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-	"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-	"0000000000000000000000000000000000000000000000000000000000000080",
-	"0100000000000000000000000000000000000000000000000000000000000080",
-	"e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b880",
-	"5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f11d7",
-	"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
-	"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
-	"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
-};
 
 START_TEST(points_of_low_order_are_refused)
 {
