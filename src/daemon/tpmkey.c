@@ -48,6 +48,7 @@ static int make_memory(struct tpmkey *t, struct failure *f)
 
 	if (t->job)
 		return 0;
+	fd_close(t->memory); /* of a time when it could not be locked */
 	t->memory = memfd_create("hibernate-tpm", MFD_CLOEXEC);
 	if (t->memory < 0 || ftruncate(t->memory, sizeof(*job)) < 0)
 		return failure_set(f, REASON_INTERNAL, errno, "TPM", "Free some memory.", "no memory to speak with it");
